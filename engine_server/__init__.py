@@ -1,0 +1,1 @@
+"""The engine: a local process that owns the model and makes looping panoramas."""

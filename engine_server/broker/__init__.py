@@ -1,0 +1,1 @@
+"""Sockets, jobs, blobs and worker supervision; no torch."""

@@ -1,0 +1,1 @@
+"""The embedded preview model: small, trained on our own procedural worlds."""
