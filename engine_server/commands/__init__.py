@@ -1,0 +1,1 @@
+"""The subcommands of `panoloom`, a file each; none of them imports torch."""

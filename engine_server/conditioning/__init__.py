@@ -1,0 +1,1 @@
+"""Prompts and references into what a model is conditioned on."""
