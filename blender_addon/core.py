@@ -1,0 +1,188 @@
+"""What the buttons do and when the World may change: decisions over plain values.
+
+Angles are in radians and positions in Blender's world: x right, y away, z up; a heading is measured
+from +x, counter-clockwise seen from above.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ..shared.errors import InvalidJob, PanoloomError
+from ..shared.jobs import ArtifactRef, JobSpec, JobState, Progress, Reference
+
+SIZES = {"512x256": (512, 256), "1024x512": (1024, 512)}
+LEVEL = 1e-3  # below this much of a unit vector in the plane, a camera looks straight up or down
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SceneSettings:
+    """The panel's words, read from the scene at the press of Generate.
+
+    Attributes:
+        size: A key of `SIZES`.
+        seconds: Length of the loop.
+        scene_fps: Frames a second of the scene; the loop gets one frame for each of the scene's.
+        steps: Denoising steps.
+        use_reference: Start from a picture of the scene around the active camera.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    seed: int = 0
+    size: str = "512x256"
+    seconds: float = 2.0
+    scene_fps: float = 24.0
+    steps: int = 16
+    guidance_scale: float = 3.0
+    model: str = "preview"
+    use_reference: bool = False
+
+
+def frames_of_loop(seconds: float, fps: float) -> int:
+    """Whole frames of a loop of this length at the scene's frame rate, at least two."""
+    if not (math.isfinite(seconds) and math.isfinite(fps)):
+        raise InvalidJob("The length of the loop is not a number.", field="seconds")
+    return max(2, round(seconds * fps))
+
+
+def job_spec(settings: SceneSettings, reference: Reference | None = None) -> JobSpec:
+    """The request behind the Generate button.
+
+    Raises:
+        InvalidJob: Something in it cannot be made; the sentence is fit for the panel.
+    """
+    width, height = SIZES[settings.size]
+    spec = JobSpec(
+        prompt=settings.prompt.strip(),
+        negative_prompt=settings.negative_prompt.strip(),
+        seed=settings.seed,
+        width=width,
+        height=height,
+        num_frames=frames_of_loop(settings.seconds, settings.scene_fps),
+        fps=settings.scene_fps,
+        model=settings.model,
+        steps=settings.steps,
+        guidance_scale=settings.guidance_scale,
+        reference=reference,
+    )
+    spec.validate()
+    return spec
+
+
+def heading_of(rotation: Sequence[Sequence[float]]) -> float:
+    """Heading of a camera with this 3x3 (or larger) matrix to the world: yaw alone, level horizon.
+
+    A Blender camera looks along its own -z with +y up. Looking straight down, the top of the
+    picture is ahead; looking straight up, the bottom is.
+    """
+    ahead = (-rotation[0][2], -rotation[1][2], -rotation[2][2])
+    up = (rotation[0][1], rotation[1][1])
+    if math.hypot(ahead[0], ahead[1]) > LEVEL * math.hypot(*ahead):
+        return math.atan2(ahead[1], ahead[0])
+    sign = 1.0 if ahead[2] < 0 else -1.0
+    return math.atan2(sign * up[1], sign * up[0])
+
+
+def mapping_rotation(heading: float, yaw: float = 0.0) -> float:
+    """Turn about z of the World's texture coordinates that puts the ERP centre at `heading`.
+
+    Blender's environment texture has its centre along +x and turns left as u falls, so +yaw in the
+    ERP is to the right already. `yaw` turns the World further to the right.
+    """
+    return yaw - heading
+
+
+class Standing(Enum):
+    """What a job may do to the World of its scene."""
+
+    CREATE = "create"  # the scene still has the World it had at Generate
+    SWAP = "swap"  # the scene shows this job's World
+    LEAVE = "leave"  # someone chose another World since: hands off
+
+
+@dataclass(frozen=True, slots=True)
+class WorldNow:
+    """Which World a scene has; both None: it has none, or the scene is gone.
+
+    Attributes:
+        uid: Blender's session number of the data-block.
+        job_id: The job whose World it is, None for the user's own.
+    """
+
+    uid: int | None = None
+    job_id: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Job:
+    """One request of this Blender, from the button to the World.
+
+    Attributes:
+        scene_uid: Session number of the scene it belongs to.
+        world_uid: Session number of the World that scene had at Generate, None for none.
+        heading: Where the camera looked at Generate; the ERP's centre.
+        preview: Newest preview file not shown yet.
+        is_applied: Whether its World was made; from then on only that World is touched.
+        left_why: Why a result was not applied, empty while it may be.
+    """
+
+    job_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    spec: JobSpec
+    scene_uid: int
+    world_uid: int | None
+    heading: float
+    state: JobState = JobState.QUEUED
+    progress: Progress | None = None
+    preview: Path | None = None
+    artifact: ArtifactRef | None = None
+    error: PanoloomError | None = None
+    is_applied: bool = False
+    is_shown: bool = False
+    is_cancelling: bool = False
+    left_why: str = ""
+
+    @property
+    def is_active(self) -> bool:
+        return not self.state.is_terminal
+
+
+def standing(job: Job, now: WorldNow) -> Standing:
+    """Whether this job may write to a scene that has the World `now`."""
+    if now.job_id == job.job_id:
+        return Standing.SWAP
+    if not job.is_applied and now.uid == job.world_uid:
+        return Standing.CREATE
+    return Standing.LEAVE
+
+
+def loop_file(artifact: ArtifactRef, *, prefer_movie: bool = False) -> Path:
+    """The file Blender loads for a finished loop: its first EXR, or the movie.
+
+    Raises:
+        PanoloomError: Neither is on this computer.
+    """
+    folder = Path(artifact.folder)
+    frames = folder / "frames" / "loop_0001.exr"
+    movie = folder / "loop.mp4"
+    for path in (movie, frames) if prefer_movie else (frames, movie):
+        if path.is_file():
+            return path
+    raise PanoloomError(
+        f"The finished loop is not on this computer: {folder} is missing or has no frames.",
+        folder=str(folder),
+    )
+
+
+def time_left(seconds: float | None) -> str:
+    """"about 40 s left", or nothing while nobody knows."""
+    if seconds is None or not math.isfinite(seconds):
+        return ""
+    if seconds < 90:
+        return f"about {max(1, round(seconds))} s left"
+    return f"about {round(seconds / 60)} min left"

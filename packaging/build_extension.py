@@ -1,0 +1,163 @@
+"""Build the Blender extension: `python packaging/build_extension.py --out dist [--platform linux-x64|all]`.
+
+Standard library and pip alone. One zip a platform, with the wheels of every Python that Blender 4.2 to
+5.2 brings (3.11 and 3.13). pyzmq stays at 26.4.0: later ones ship one wheel for several Pythons (abi3),
+which Blender's repository index then offers to Python 3.11 only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ("pyzmq==26.4.0", "msgpack==1.1.2")
+PYTHONS = ("3.11", "3.13")
+PLATFORMS = {  # Blender's name of a platform -> the wheel tags that run there
+    "linux-x64": ("manylinux2014_x86_64", "manylinux_2_28_x86_64"),
+    "windows-x64": ("win_amd64",),
+    "macos-arm64": ("macosx_11_0_arm64", "macosx_10_15_universal2", "macosx_10_9_universal2"),
+    "macos-x64": ("macosx_10_15_universal2", "macosx_10_13_x86_64", "macosx_10_9_x86_64"),
+}
+SUFFIXES = {".py", ".md"}
+EPOCH = (2026, 1, 1, 0, 0, 0)  # one date for every entry: the same tree gives the same zip
+
+
+class BuildError(Exception):
+    """A sentence that says what stopped the build."""
+
+
+def fetch_wheels(platform: str, cache: Path) -> list[Path]:
+    """The wheels of one platform, taken from `cache` or downloaded into it by name.
+
+    Raises:
+        BuildError: pip could not get one of them.
+    """
+    folder = cache / platform
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    for requirement in REQUIREMENTS:
+        for python in PYTHONS:
+            pattern = f"{requirement.replace('==', '-')}-cp{python.replace('.', '')}-*.whl"
+            if not list(folder.glob(pattern)):
+                _download(requirement, python, PLATFORMS[platform], folder)
+            wheels = sorted(folder.glob(pattern))
+            if not wheels:
+                raise BuildError(f"No wheel {pattern} in {folder} after the download.")
+            found.append(wheels[0])
+    return found
+
+
+def _download(requirement: str, python: str, tags: tuple[str, ...], folder: Path) -> None:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--disable-pip-version-check", "--only-binary=:all:", "--dest", str(folder)]
+    command += ["--python-version", python, "--implementation", "cp"]
+    command += [word for tag in tags for word in ("--platform", tag)]
+    done = subprocess.run([*command, requirement], capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise BuildError(f"pip could not download {requirement} for {tags[0]}: {lines[-1]}")
+
+
+def manifest_text(platform: str, wheels: list[Path]) -> str:
+    """The manifest of one zip: the source manifest with its `platforms` and `wheels`."""
+    source = (ROOT / "packaging" / "blender_manifest.toml").read_text(encoding="utf-8")
+    head, table, tail = source.partition("\n[permissions]")
+    names = "".join(f'    "./wheels/{wheel.name}",\n' for wheel in wheels)
+    return f'{head}\nplatforms = ["{platform}"]\nwheels = [\n{names}]\n{table}{tail}'
+
+
+def members() -> dict[str, Path]:
+    """Every source file of the extension, by its name in the zip."""
+    files = {"__init__.py": ROOT / "packaging" / "package_root" / "__init__.py"}
+    files["LICENSE"] = ROOT / "LICENSE"
+    for folder in ("shared", "blender_addon"):
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in SUFFIXES and "__pycache__" not in path.parts:
+                files[path.relative_to(ROOT).as_posix()] = path
+    return {name: path for name, path in files.items() if path.is_file()}
+
+
+def build(platform: str, out: Path, cache: Path) -> Path:
+    """Write `out/panoloom-<version>-<platform>.zip` and return its path."""
+    wheels = fetch_wheels(platform, cache)
+    manifest = manifest_text(platform, wheels)
+    version = tomllib.loads(manifest)["version"]
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / f"panoloom-{version}-{platform}.zip"
+    partial = target.with_suffix(".partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        _add(archive, "blender_manifest.toml", manifest.encode())
+        for name, path in sorted(members().items()):
+            _add(archive, name, path.read_bytes())
+        for wheel in wheels:
+            _add(archive, f"wheels/{wheel.name}", wheel.read_bytes())
+    partial.replace(target)
+    return target
+
+
+def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
+    entry = zipfile.ZipInfo(name, EPOCH)
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, data)
+
+
+def validator() -> Path | None:
+    """Blender's own extension tool, as the bpy wheel of the checkout's environment brings it."""
+    pattern = "lib/python*/site-packages/bpy/*/scripts/addons_core/bl_pkg/cli/blender_ext.py"
+    return next(iter(sorted((ROOT / ".venv-blender").glob(pattern))), None)
+
+
+def validate(target: Path, tool: Path) -> None:
+    """Let Blender's tool judge the unpacked zip by `build`, which checks more than `validate`.
+
+    Raises:
+        BuildError: with what the tool said.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(target) as archive:
+            archive.extractall(Path(folder) / "source")
+        command = [sys.executable, str(tool), "build", "--source-dir", f"{folder}/source"]
+        done = subprocess.run(
+            [*command, "--output-dir", folder], capture_output=True, text=True, check=False
+        )
+    if done.returncode:
+        raise BuildError(f"Blender refuses {target.name}:\n{done.stdout}{done.stderr}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the zips")
+    parser.add_argument("--platform", default="linux-x64", choices=[*PLATFORMS, "all"])
+    parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "wheels")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    options = parser.parse_args(argv)
+    platforms = list(PLATFORMS) if options.platform == "all" else [options.platform]
+    tool = validator()
+    built = []
+    try:
+        for platform in platforms:
+            target = build(platform, options.out, options.cache)
+            if tool:
+                validate(target, tool)
+            built.append({"platform": platform, "path": str(target), "validated": tool is not None})
+            if not options.json:
+                checked = "checked by Blender's tool" if tool else "not checked: no bpy here"
+                print(f"{target}  {target.stat().st_size / 1e6:.1f} MB, {checked}")
+    except BuildError as error:
+        print(f"build_extension: {error}", file=sys.stderr)
+        return 1
+    if options.json:
+        print(json.dumps({"built": built}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
