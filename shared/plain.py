@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 import types
 import typing
 from enum import Enum
@@ -106,6 +107,8 @@ def _scalar(hint: type, value: Any, error: Wrong, where: str, path: str) -> Any:
     kind = type(value)
     if hint is float and kind is int and abs(value) < 2**63:
         return float(value)
+    if hint is float and kind is float and not math.isfinite(value):
+        raise error(f"The {where} should have a finite number in {path}, not {value}.", field=path)
     if kind is hint or (hint is str and isinstance(value, Enum) and isinstance(value, str)):
         if hint is dict and not all(type(key) is str for key in value):
             raise error(f"The {where} should have text keys in {path}.", field=path)
