@@ -1,0 +1,126 @@
+"""A picture of the scene all around the camera, made by a second Blender while this one stays live.
+
+The scene is copied into a snapshot file, which changes nothing in it; the second process renders the
+snapshot. The centre of the picture is the camera's heading, its horizon is level, and its alpha is
+the scene's shape: 1 where something stands.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import bpy
+
+from ..shared.errors import PanoloomError
+from . import world
+
+SCRIPT = Path(__file__).with_name("reference_render.py")
+SAMPLES = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What the second Blender is told.
+
+    Attributes:
+        snapshot, picture: Files to read and to write.
+        scene: Its name in the snapshot.
+        location: Of the camera, x, y, z.
+        heading: Radians from +x, to the left; the centre of the picture.
+        width, height: Pixels, 2:1.
+        samples: Cycles' samples a pixel.
+    """
+
+    snapshot: str
+    picture: str
+    scene: str
+    location: tuple[float, float, float]
+    heading: float
+    width: int
+    height: int
+    samples: int = SAMPLES
+
+
+class ReferenceRender:
+    """One picture in the making; `poll` it until it returns the file."""
+
+    def __init__(self, process: subprocess.Popen[bytes], picture: Path, log: Path) -> None:
+        self._process = process
+        self.picture = picture
+        self.log = log
+
+    def poll(self) -> Path | None:
+        """The finished picture, None while it is being made. Never waits.
+
+        Raises:
+            PanoloomError: The second Blender failed; `details["log"]` is what it said.
+        """
+        code = self._process.poll()
+        if code is None:
+            return None
+        if code == 0 and self.picture.is_file():
+            return self.picture
+        raise PanoloomError(
+            f"The picture of the scene could not be rendered (exit code {code}): {_last(self.log)}",
+            log=str(self.log),
+        )
+
+    def stop(self) -> None:
+        """End the second Blender, if it still runs."""
+        if self._process.poll() is None:
+            self._process.kill()
+
+
+def start(scene: bpy.types.Scene, folder: Path, *, width: int, height: int) -> ReferenceRender:
+    """Copy the scene and start rendering it; takes milliseconds for what is not packed.
+
+    Raises:
+        PanoloomError: There is no active camera, or the second process could not start.
+    """
+    camera = scene.camera
+    if camera is None:
+        raise PanoloomError("The scene has no active camera to look around from.", field="camera")
+    folder.mkdir(parents=True, exist_ok=True)
+    snapshot = folder / "scene.blend"
+    bpy.data.libraries.write(str(snapshot), {scene}, path_remap="ABSOLUTE", compress=True)
+    order = Order(
+        snapshot=str(snapshot),
+        picture=str(folder / "reference.png"),
+        scene=scene.name,
+        location=tuple(camera.matrix_world.translation),
+        heading=world.camera_heading(scene),
+        width=width,
+        height=height,
+    )
+    log = folder / "reference.log"
+    environment = os.environ | {"BLENDER_USER_RESOURCES": str(folder / "profile")}
+    with log.open("wb") as sink:
+        try:
+            process = subprocess.Popen(
+                [*_command(), "--", json.dumps(asdict(order))],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+        except OSError as error:
+            raise PanoloomError(f"A second Blender could not be started: {error}.") from error
+    return ReferenceRender(process, Path(order.picture), log)
+
+
+def _command() -> list[str]:
+    """This Blender without a window; as a Python module it has no program of its own."""
+    if bpy.app.binary_path:
+        quiet = ["--background", "--factory-startup", "--python-exit-code", "1"]
+        return [bpy.app.binary_path, *quiet, "--python", str(SCRIPT)]
+    return [sys.executable, str(SCRIPT)]
+
+
+def _last(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else "")

@@ -1,0 +1,72 @@
+"""Run by a second Blender: render a snapshot of the scene all around, transparent where it is empty.
+
+    blender --background --factory-startup --python reference_render.py -- '{"snapshot": …}'
+
+The words are those of `reference.Order`. Cycles, since EEVEE has no panoramas; the view transform is
+Standard, since the engine's pictures are sRGB.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from typing import Any
+
+import bpy
+
+
+def load_scene(snapshot: str, name: str) -> bpy.types.Scene:
+    """Append the scene out of the snapshot; its name may have changed on the way."""
+    with bpy.data.libraries.load(snapshot, link=False) as (held, wanted):
+        wanted.scenes = [name if name in held.scenes else held.scenes[0]]
+    return wanted.scenes[0]
+
+
+def place_camera(scene: bpy.types.Scene, location: list[float], heading: float) -> None:
+    """A level panoramic camera whose picture has `heading` (radians from +x) in its centre."""
+    camera = bpy.data.cameras.new("Panoloom Reference")
+    camera.type = "PANO"
+    camera.panorama_type = "EQUIRECTANGULAR"
+    camera.clip_start, camera.clip_end = 0.01, 1e6
+    holder = bpy.data.objects.new("Panoloom Reference", camera)
+    holder.location = location
+    holder.rotation_euler = (math.pi / 2, 0.0, heading - math.pi / 2)
+    scene.collection.objects.link(holder)
+    scene.camera = holder
+
+
+def set_up_render(scene: bpy.types.Scene, order: dict[str, Any]) -> None:
+    render = scene.render
+    render.engine = "CYCLES"
+    render.film_transparent = True
+    render.resolution_x, render.resolution_y = order["width"], order["height"]
+    render.resolution_percentage = 100
+    render.pixel_aspect_x = render.pixel_aspect_y = 1.0
+    for name in ("use_border", "use_compositing", "use_sequencer", "use_multiview", "use_motion_blur"):
+        setattr(render, name, False)
+    scene.cycles.samples = order["samples"]
+    scene.cycles.use_adaptive_sampling = False
+    scene.cycles.use_denoising = False  # it does not know that left and right edge meet
+    scene.view_settings.view_transform = "Standard"
+    scene.view_settings.look = "None"
+    scene.view_settings.exposure, scene.view_settings.gamma = 0.0, 1.0
+    scene.view_settings.use_curve_mapping = False
+    settings = render.image_settings
+    if hasattr(settings, "media_type"):  # from 5.0 on it decides which formats there are
+        settings.media_type = "IMAGE"
+    settings.file_format = "PNG"
+    settings.color_mode = "RGBA"
+    settings.color_depth = "8"
+    render.filepath = order["picture"]
+
+
+def main(order: dict[str, Any]) -> None:
+    scene = load_scene(order["snapshot"], order["scene"])
+    place_camera(scene, order["location"], order["heading"])
+    set_up_render(scene, order)
+    bpy.ops.render.render(write_still=True, scene=scene.name)
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[sys.argv.index("--") + 1]))
