@@ -1,0 +1,211 @@
+"""A reference picture as the engine uses it: an ERP of the job's size and what of it to keep.
+
+Bytes from outside are judged before they are decoded: their kind, their size, their shape.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import OpenEXR
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ...shared.errors import InvalidJob
+from ..colour import linear_to_srgb, srgb_to_linear
+from ..panorama.erp import resize_erp
+
+MAX_PIXELS = 64 * 10**6
+_EXR_MAGIC = b"\x76\x2f\x31\x01"
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_JPEG_MAGIC = b"\xff\xd8\xff"
+_BROKEN = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, KeyError, IndexError)
+"""What the decoders raise on damaged files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencePicture:
+    """A reference at the size of the job.
+
+    Attributes:
+        erp: [H, W, 3] float32, display-referred sRGB, 0..1; not multiplied by the mask.
+        mask: [H, W] float32, 0..1, 1 keeps that part of the picture; None where neither a mask nor
+            a transparent part was given.
+    """
+
+    erp: np.ndarray
+    mask: np.ndarray | None
+
+
+def read_reference(picture: bytes, mask: bytes | None, width: int, height: int) -> ReferencePicture:
+    """Read a reference panorama (PNG, JPEG or OpenEXR) and its mask.
+
+    The mask is the mask picture's brightness, or else the picture's own alpha. A picture whose
+    alpha is opaque everywhere has no mask. EXR is taken as linear Rec.709 with associated alpha,
+    the way Blender renders it; what is brighter than 1 is clipped.
+
+    Args:
+        picture, mask: Contents of the files.
+        width, height: Of the job, in pixels.
+
+    Raises:
+        InvalidJob: The bytes are not a picture of these kinds, damaged, larger than 64 megapixels,
+            not twice as wide as high, or hold NaN or infinity; the mask has another size.
+    """
+    light, alpha = _decoded(picture, "reference")
+    high, wide = light.shape[:2]
+    if wide != 2 * high:
+        raise InvalidJob(
+            f"The reference is {wide}x{high}; a 360° picture is twice as wide as it is high: "
+            f"{2 * high}x{high}, for example.",
+            field="reference",
+            nearest=[2 * high, high],
+        )
+    keep = None if alpha is None or np.all(alpha >= 1.0) else alpha
+    if mask is not None:
+        keep = _mask(mask, (high, wide))
+    if alpha is not None:
+        light = np.concatenate([light, alpha[..., None]], axis=-1)
+    light = _resized(light, width, height)
+    if alpha is not None:
+        light = light[..., :3] / np.maximum(light[..., 3:], 1e-6)
+    if keep is not None:
+        keep = np.clip(_resized(keep[..., None], width, height)[..., 0], 0.0, 1.0)
+    erp = np.clip(linear_to_srgb(light), 0.0, 1.0)
+    return ReferencePicture(erp=erp, mask=keep)
+
+
+def _mask(raw: bytes, size: tuple[int, int]) -> np.ndarray:
+    """[H, W] float32, 0..1, of a mask picture; encoded values count as they are, not as light."""
+    light, alpha = _decoded(raw, "mask")
+    if light.shape[:2] != size:
+        raise InvalidJob(
+            f"The mask is {light.shape[1]}x{light.shape[0]} and its reference "
+            f"{size[1]}x{size[0]}; they must have the same size.",
+            field="mask",
+            nearest=[size[1], size[0]],
+        )
+    values = light if _is_exr(raw) else linear_to_srgb(light)
+    if alpha is not None and not _is_exr(raw):
+        values = linear_to_srgb(light / np.maximum(alpha, 1e-6)[..., None]) * alpha[..., None]
+    return np.clip(values.mean(axis=-1), 0.0, 1.0)
+
+
+def _decoded(raw: bytes, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Linear light [H, W, 3] multiplied by alpha, and alpha [H, W] or None; both finite."""
+    if not (_is_exr(raw) or raw.startswith((_PNG_MAGIC, _JPEG_MAGIC))):
+        raise InvalidJob(f"The {name} is not a PNG, JPEG or OpenEXR picture.", field=name)
+    try:
+        pixels = _exr_pixels(raw, name) if _is_exr(raw) else _pil_pixels(raw, name)
+    except _BROKEN as why:
+        raise InvalidJob(
+            f"The {name} is damaged and cannot be read. Save it again.", field=name
+        ) from why
+    _check_finite(pixels, name)
+    alpha = np.clip(pixels[..., 3], 0.0, 1.0) if pixels.shape[2] == 4 else None
+    light = np.maximum(pixels[..., :3], 0.0)
+    if alpha is not None and not _is_exr(raw):
+        light *= alpha[..., None]
+    return light, alpha
+
+
+def _pil_pixels(raw: bytes, name: str) -> np.ndarray:
+    """Linear light [H, W, 3 or 4] float32 of a PNG or JPEG; alpha not multiplied in."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # oddities in metadata and sizes; sizes are checked below
+        try:
+            image = Image.open(io.BytesIO(raw), formats=("PNG", "JPEG"))
+        except Image.DecompressionBombError as why:
+            raise _too_large(name) from why
+        except UnidentifiedImageError as why:
+            raise OSError(str(why)) from why
+        _check_size(image.width, image.height, name)
+        image.load()
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I;16") or image.mode == "I":
+            grey = np.asarray(image, dtype=np.float32) / 65535.0
+            return srgb_to_linear(np.repeat(grey[..., None], 3, axis=-1))
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    encoded = np.asarray(image, dtype=np.float32) / 255.0
+    return np.concatenate([srgb_to_linear(encoded[..., :3]), encoded[..., 3:]], axis=-1)
+
+
+def _exr_pixels(raw: bytes, name: str) -> np.ndarray:
+    """[H, W, 3 or 4] float32 of the picture layer of an EXR, also of a multi-layer one."""
+    with OpenEXR.File(io.BytesIO(raw), separate_channels=True, header_only=True) as file:
+        for part in file.parts:
+            low, high = part.header["dataWindow"]
+            _check_size(int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1, name)
+    with OpenEXR.File(io.BytesIO(raw), separate_channels=True) as file:
+        channels = {
+            channel: np.asarray(data.pixels)
+            for part in reversed(file.parts)
+            for channel, data in part.channels.items()
+        }
+    planes = _picture_layer(channels)
+    if planes is None:
+        raise InvalidJob(
+            f"The {name} has no channels R, G and B; it has {', '.join(sorted(channels))}.",
+            field=name,
+        )
+    return np.stack([plane.astype(np.float32) for plane in planes], axis=-1)
+
+
+def _picture_layer(channels: dict[str, np.ndarray]) -> list[np.ndarray] | None:
+    """R, G, B and, if there, A: without a layer's name, else of the combined layer, else any."""
+    layers = sorted({channel.rpartition(".")[0] for channel in channels})
+    for layer in sorted(layers, key=lambda layer: (layer != "", "Combined" not in layer)):
+        prefix = f"{layer}." if layer else ""
+        if all(prefix + letter in channels for letter in "RGB"):
+            return [channels[prefix + x] for x in "RGBA" if prefix + x in channels]
+        if prefix + "Y" in channels:
+            grey = channels[prefix + "Y"]
+            return [grey, grey, grey]
+    return None
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width < 2 or height < 1:
+        raise InvalidJob(f"The {name} has no pixels ({width}x{height}).", field=name)
+    if width * height > MAX_PIXELS:
+        raise _too_large(name, f" ({width}x{height})")
+
+
+def _too_large(name: str, size: str = "") -> InvalidJob:
+    return InvalidJob(
+        f"The {name} is too large{size}: {MAX_PIXELS // 10**6} megapixels are the most, "
+        "11312x5656 for example.",
+        field=name,
+        largest=MAX_PIXELS,
+    )
+
+
+def _check_finite(pixels: np.ndarray, name: str) -> None:
+    bad = ~np.isfinite(pixels).all(axis=-1)
+    if bad.any():
+        row, column = (int(axis[0]) for axis in np.nonzero(bad))
+        raise InvalidJob(
+            f"The {name} has {int(bad.sum())} pixels that are no numbers (NaN or infinite); the "
+            f"first is at column {column}, row {row}.",
+            field=name,
+        )
+
+
+def _resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """[H, W, C] resampled: by areas when shrinking, else bicubic across the seam and the poles."""
+    if picture.shape[:2] == (height, width):
+        return picture
+    if picture.shape[1] > width:
+        shrunk = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+        return shrunk.reshape(height, width, -1)
+    planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture, -1, 0)))
+    grown = resize_erp(planes, size=(height, width)).numpy()
+    return np.maximum(np.moveaxis(grown, 0, -1), 0.0)
+
+
+def _is_exr(raw: bytes) -> bool:
+    return raw.startswith(_EXR_MAGIC)

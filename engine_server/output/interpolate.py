@@ -1,0 +1,193 @@
+"""From the model's frame rate to the asked one, by optical flow.
+
+Blender shows one frame of a World a scene frame, so a loop must have its frames at the scene's
+rate. Between two frames of the model, pictures are made by dense inverse search flow in both
+directions; longitude is a ring, rows continue over the poles, and the last frame of a loop leads to
+the first. At most three model frames are held at a time.
+
+Source: Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search", as in OpenCV; warping and
+occlusion weights are our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+
+import cv2
+import numpy as np
+
+from ...shared.errors import GenerationFailed
+from ..panorama.erp import wrap_cells
+
+FIXED_POINT_STEPS = 6
+TRACE_SPREAD_PX = 1.0
+"""A place that no trajectory passes within about this distance has lost its source."""
+
+
+def at_rate(
+    frames: Iterator[np.ndarray], *, num_in: int, num_out: int, loop: bool
+) -> Iterator[np.ndarray]:
+    """`num_out` frames over the same time as `num_in`.
+
+    Frame k lies at model time k * num_in / num_out of a loop, and at k * (num_in - 1) /
+    (num_out - 1) of a clip with ends, whose ends are kept. Frames that fall on a frame of the model
+    are that frame, untouched.
+
+    Args:
+        frames: `num_in` ERPs [H, W, 3] float32, 0..1.
+
+    Raises:
+        GenerationFailed: `frames` yields another number of frames.
+    """
+    source = _counted(frames, num_in)
+    if num_in == num_out:
+        yield from source
+        return
+    first = current = next(source)
+    ahead: np.ndarray | None = None
+    motion: Motion | None = None
+    at = 0
+    for index, phase in moments(num_in, num_out, loop=loop):
+        while at < index:
+            current = next(source) if ahead is None else ahead
+            ahead = motion = None
+            at += 1
+        if phase == 0:
+            yield current
+            continue
+        if ahead is None:
+            ahead = first if at == num_in - 1 else next(source)
+        if motion is None:
+            motion = Motion(current, ahead)
+        yield motion.at(float(phase))
+    for _ in source:  # frames after the last moment asked for; one too many is an error
+        pass
+
+
+def moments(num_in: int, num_out: int, *, loop: bool) -> list[tuple[int, Fraction]]:
+    """For every output frame, the model frame before it and the phase in [0, 1) after that."""
+    step = Fraction(num_in, num_out) if loop else Fraction(num_in - 1, max(num_out - 1, 1))
+    return [(int(k * step), k * step - int(k * step)) for k in range(num_out)]
+
+
+class Motion:
+    """The motion between two neighbouring frames, from which any moment between can be made.
+
+    Args:
+        before, after: ERPs [H, W, 3] float32, 0..1.
+    """
+
+    def __init__(self, before: np.ndarray, after: np.ndarray) -> None:
+        self._height, self._width = before.shape[:2]
+        self._pad_x, self._pad_y = max(self._width // 8, 8), max(self._height // 16, 4)
+        self._is_still = np.array_equal(before, after)
+        self._before, self._after = self._padded(before), self._padded(after)
+        if self._is_still:
+            return
+        with _one_thread():
+            self._forth, self._back = _flows(self._before, self._after)
+
+    def at(self, phase: float) -> np.ndarray:
+        """The frame at `phase` in (0, 1), [H, W, 3] float32, 0..1."""
+        if self._is_still:
+            return self._cropped(self._before)
+        with _one_thread():
+            old, old_weight = _trace(self._before, self._after, self._forth, self._back, phase)
+            new, new_weight = _trace(self._after, self._before, self._back, self._forth, 1 - phase)
+        total = old_weight + new_weight
+        blended = old + (new - old) * (new_weight / total)[..., None]
+        return np.clip(self._cropped(blended), 0.0, 1.0)
+
+    def _padded(self, frame: np.ndarray) -> np.ndarray:
+        """`frame` with its surroundings: half a turn away beyond a pole, the ring sideways."""
+        rows, columns = wrap_cells(
+            np.arange(-self._pad_y, self._height + self._pad_y)[:, None],
+            np.arange(-self._pad_x, self._width + self._pad_x)[None],
+            height=self._height,
+            width=self._width,
+        )
+        return np.ascontiguousarray(frame[rows, columns], dtype=np.float32)
+
+    def _cropped(self, padded: np.ndarray) -> np.ndarray:
+        top, left = self._pad_y, self._pad_x
+        return padded[top : top + self._height, left : left + self._width].copy()
+
+
+def _flows(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flow before -> after and after -> before, [H, W, 2] float32 in pixels (x, y)."""
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in (before, after)]
+    low = min(float(grey.min()) for grey in greys)
+    span = max(max(float(grey.max()) for grey in greys) - low, 1e-6)
+    old, new = (np.rint((grey - low) * (255.0 / span)).astype(np.uint8) for grey in greys)
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    search.setFinestScale(0)
+    return search.calc(old, new, None), search.calc(new, old, None)
+
+
+def _trace(
+    near: np.ndarray, far: np.ndarray, flow: np.ndarray, reverse: np.ndarray, phase: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The picture at `phase` of the way from `near` to `far`, told by the trajectories of `near`.
+
+    Returns:
+        Picture [H, W, 3], and how far to trust it [H, W] > 0: little where no trajectory arrives
+        (uncovered ground) and where the way back does not lead home (covered ground, wrong flow).
+    """
+    grid = _grid(flow.shape[0], flow.shape[1])
+    start = grid - phase * flow
+    for _ in range(FIXED_POINT_STEPS):
+        moved = _sample(flow, start, cv2.INTER_LINEAR)
+        start = 0.5 * start + 0.5 * (grid - phase * moved)
+    moved = _sample(flow, start, cv2.INTER_LINEAR)
+    miss_px = _length(start + phase * moved - grid)
+    end = start + moved
+    home_px = _length(moved + _sample(reverse, end, cv2.INTER_LINEAR))
+    is_seen = np.exp(-np.square(home_px / (0.5 + 0.1 * _length(moved))))
+    is_seen = cv2.GaussianBlur(is_seen, (5, 5), 0)
+    here, there = (1 - phase), phase * is_seen
+    picture = _sample(near, start, cv2.INTER_CUBIC)
+    opposite = _sample(far, end, cv2.INTER_CUBIC)
+    picture += (opposite - picture) * (there / (here + there))[..., None]
+    arrives = np.exp(-np.square(miss_px / TRACE_SPREAD_PX))
+    return picture, here * arrives * (is_seen + 0.02) + 1e-6
+
+
+def _grid(height: int, width: int) -> np.ndarray:
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return np.stack([x, y], axis=-1)
+
+
+def _sample(image: np.ndarray, places: np.ndarray, how: int) -> np.ndarray:
+    return cv2.remap(image, places, None, how, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.square(vectors[..., 0]) + np.square(vectors[..., 1]))
+
+
+def _counted(frames: Iterator[np.ndarray], num_frames: int) -> Iterator[np.ndarray]:
+    seen = 0
+    for frame in frames:
+        seen += 1
+        if seen > num_frames:
+            break
+        yield frame
+    if seen != num_frames:
+        count = f"more than {num_frames}" if seen > num_frames else str(seen)
+        raise GenerationFailed(
+            f"The model made {count} frames where {num_frames} were promised.",
+            promised=num_frames,
+        )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The search depends on the number of threads in its last bits: the machine may not choose."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
