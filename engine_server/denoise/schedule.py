@@ -1,0 +1,56 @@
+"""Noise levels and the steps between them, for flow matching: x_sigma = (1 - sigma) x0 + sigma e.
+
+Source: rectified flow (Liu et al. 2022); the shift of the schedule is that of Stable Diffusion 3
+(Esser et al. 2024, section 5.3.2). The re-noising formula restates DynamicScaler's equation 5 for
+flow matching.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from ...shared.errors import InvalidJob
+
+
+def flow_sigmas(num_steps: int, *, sigma_start: float = 1.0, shift: float = 1.0) -> list[float]:
+    """N + 1 falling noise levels from `sigma_start` to 0.
+
+    Args:
+        num_steps: N, at least 1.
+        sigma_start: First level, in (0, 1].
+        shift: Above 1 spends more steps at high noise. Levels are spaced evenly before the shift,
+            and the first is `sigma_start` whatever the shift.
+
+    Raises:
+        InvalidJob: A number is out of range.
+    """
+    if num_steps < 1:
+        raise InvalidJob(f"Denoising needs at least 1 step, got {num_steps}.", field="steps")
+    if not 0 < sigma_start <= 1:
+        raise InvalidJob(f"sigma_start must lie in (0, 1], got {sigma_start}.", field="stages")
+    if not shift > 0:
+        raise InvalidJob(f"The schedule's shift must be positive, got {shift}.", field="model")
+    top = sigma_start / (shift - (shift - 1) * sigma_start)
+    even = [top * (1 - k / num_steps) for k in range(num_steps)]
+    return [sigma_start, *(shift * u / (1 + (shift - 1) * u) for u in even[1:]), 0.0]
+
+
+def euler_step(x: Tensor, denoised: Tensor, *, sigma: float, sigma_next: float) -> Tensor:
+    """The state at `sigma_next` on the straight line from `x` at `sigma` to `denoised`."""
+    return denoised + (sigma_next / sigma) * (x - denoised)
+
+
+def renoise(x: Tensor, noise: Tensor, *, sigma_from: float, sigma_to: float) -> Tensor:
+    """A state at noise level `sigma_from` taken up to `sigma_to` with fresh unit `noise`.
+
+    From 0 it is the forward process (1 - sigma) x + sigma noise. The picture's share becomes exactly
+    1 - sigma_to and the variance of the noise exactly sigma_to squared.
+    """
+    assert 0 <= sigma_from <= sigma_to <= 1, (sigma_from, sigma_to)
+    if sigma_from == sigma_to:
+        return x
+    assert sigma_from < 1
+    share = (1 - sigma_to) / (1 - sigma_from)
+    return share * x + math.sqrt(sigma_to**2 - (share * sigma_from) ** 2) * noise

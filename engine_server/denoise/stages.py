@@ -1,0 +1,204 @@
+"""Coarse to fine: each stage takes the last one's picture up a size and denoises it anew.
+
+The picture is resampled on the sphere, noised to the stage's first level, and denoised with more and
+narrower views. Layout and motion come from below, detail from above.
+
+Source: Global Motion Guidance of DynamicScaler (its equation 3 has its axes wrong; here the noise is
+added with the variance of the forward process).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ...shared.errors import InvalidJob
+from ...shared.jobs import Stage
+from ..models.adapter import Adapter, Cond, LatentSpec
+from ..panorama.erp import resize_erp
+from ..panorama.views import ViewPlan, plan_views
+from .loop import Keep, OnStep, denoise_panorama
+from .noise import normal_noise
+from .schedule import flow_sigmas, renoise
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageState:
+    """Where a run stands: all that a checkpoint needs.
+
+    Attributes:
+        stage: Index of the stage.
+        step: Steps of it already made.
+        x: State after them, ``[C, F, H, W]``.
+    """
+
+    stage: int
+    step: int
+    x: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepDone:
+    """What `on_step` is told.
+
+    Attributes:
+        state: Resuming from it gives the same bytes as going on.
+        num_stages: Stages of the job.
+        num_steps: Steps of this stage.
+        steps_done, steps_total: Over all stages.
+        denoised: The fused picture of this step, ``[C, F, H, W]``: the preview.
+    """
+
+    state: StageState
+    num_stages: int
+    num_steps: int
+    steps_done: int
+    steps_total: int
+    denoised: Tensor
+
+
+def plan_stage(stage: Stage, spec: LatentSpec) -> ViewPlan:
+    """The views of a stage.
+
+    Raises:
+        InvalidJob: Its size is not whole cells, or no views fit; `details["field"]` says which.
+    """
+    for side in ("width", "height"):
+        size = getattr(stage, side)
+        if size % spec.ratio_s:
+            nearest = max(1, round(size / spec.ratio_s)) * spec.ratio_s
+            raise InvalidJob(
+                f"The {side} must be a multiple of {spec.ratio_s} pixels, got {size}; "
+                f"the nearest is {nearest}.",
+                field=side,
+                nearest=nearest,
+            )
+    return plan_views(
+        latent_width=stage.width // spec.ratio_s,
+        latent_height=stage.height // spec.ratio_s,
+        window_hw=spec.window_hw,
+        fov_deg=stage.fov_deg,
+    )
+
+
+@torch.no_grad()
+def denoise_stages(
+    stages: Sequence[Stage],
+    *,
+    adapter: Adapter,
+    cond: Cond,
+    uncond: Cond | None,
+    guidance_scale: float,
+    num_frames: int,
+    seed: int,
+    loop: bool = True,
+    view_batch: int = 6,
+    shift: float = 1.0,
+    init: Tensor | None = None,
+    reference: Keep | None = None,
+    on_step: Callable[[StepDone], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    resume: StageState | None = None,
+) -> Tensor:
+    """The whole ladder of the `fused` method: latents ``[C, F, H, W]`` of the last stage.
+
+    Args:
+        stages: Rungs, coarse to fine, sizes in pixels.
+        adapter: The model.
+        cond, uncond: Encoded prompt and negative prompt.
+        guidance_scale: 1 is off.
+        num_frames: F, latent frames.
+        seed: Of all noise.
+        loop: Whether time is a ring.
+        view_batch: Windows per model call.
+        shift: Of the noise schedule.
+        init: Picture ``[C, F or 1, H, W]`` of any size that the first stage starts from, at its
+            `sigma_start`.
+        reference: Given part of the picture, of any size.
+        on_step: Told after each step.
+        cancelled: Asked before every model call.
+        resume: Where an earlier run stood.
+
+    Raises:
+        Cancelled, InvalidJob, GenerationFailed: See `denoise_panorama`.
+    """
+    plans = [plan_stage(stage, adapter.spec) for stage in stages]
+    if init is None and resume is None and stages[0].sigma_start < 1:
+        raise InvalidJob(
+            "A first stage that starts below noise level 1 needs a picture to start from.",
+            field="stages",
+        )
+    first = 0 if resume is None else resume.stage
+    picture = init
+    for index in range(first, len(stages)):
+        plan, stage = plans[index], stages[index]
+        shape = (adapter.spec.channels, num_frames, plan.latent_height, plan.latent_width)
+        sigmas = flow_sigmas(stage.steps, sigma_start=stage.sigma_start, shift=shift)
+        if resume is not None and index == first:
+            x, start_step = resume.x, resume.step
+        else:
+            x, start_step = _start(picture, shape, sigmas[0], seed=seed, stage=index), 0
+        picture = denoise_panorama(
+            x,
+            adapter=adapter,
+            cond=cond,
+            uncond=uncond,
+            guidance_scale=guidance_scale,
+            sigmas=sigmas,
+            shape=shape,
+            seed=seed,
+            stage=index,
+            loop=loop,
+            view_batch=view_batch,
+            reference=_resized(reference, plan),
+            on_step=_teller(on_step, stages, index),
+            cancelled=cancelled,
+            start_step=start_step,
+            plan=plan,
+        )
+    assert picture is not None
+    return picture
+
+
+def _start(
+    picture: Tensor | None, shape: tuple[int, int, int, int], sigma: float, *, seed: int, stage: int
+) -> Tensor:
+    noise = normal_noise(shape, seed=seed, stage=stage)
+    if picture is None:
+        return noise * sigma
+    resized = resize_erp(picture, size=shape[2:]).expand(shape)
+    return renoise(resized, noise, sigma_from=0.0, sigma_to=sigma)
+
+
+def _resized(keep: Keep | None, plan: ViewPlan) -> Keep | None:
+    if keep is None:
+        return None
+    size = (plan.latent_height, plan.latent_width)
+    mask = resize_erp(keep.mask, size=size).clamp(0, 1)
+    return Keep(latents=resize_erp(keep.latents, size=size), mask=mask)
+
+
+def _teller(
+    on_step: Callable[[StepDone], None] | None, stages: Sequence[Stage], index: int
+) -> OnStep | None:
+    if on_step is None:
+        return None
+    before = sum(stage.steps for stage in stages[:index])
+    total = sum(stage.steps for stage in stages)
+
+    def tell(step: int, num_steps: int, denoised: Tensor, x: Tensor) -> None:
+        on_step(
+            StepDone(
+                state=StageState(stage=index, step=step + 1, x=x),
+                num_stages=len(stages),
+                num_steps=num_steps,
+                steps_done=before + step + 1,
+                steps_total=total,
+                denoised=denoised,
+            )
+        )
+
+    return tell

@@ -1,0 +1,104 @@
+"""The contract between the method and a model: every model looks like a denoiser of latent windows.
+
+An adapter hides whether its network predicts noise, velocity or the picture. Latents are in the
+model's own space, standardised so that ``x_sigma = (1 - sigma) * x0 + sigma * noise`` with unit
+Gaussian noise and sigma in 0..1 (flow matching). Nothing here names a model.
+
+Shapes: windows are ``[N, C, F, h, w]``, a panorama is ``[C, F, H, W]``, pictures are -1..1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LatentSpec:
+    """What a model's latents are.
+
+    Attributes:
+        channels: Channels of a latent cell.
+        ratio_s: Pixels per cell along a side.
+        ratio_t: Frames per latent frame.
+        window_hw: Cells (height, width) one forward pass sees.
+        window_frames: Latent frames one forward pass sees.
+        fov_deg: Field of view of the views on its first stage.
+        fps: Frames a second of the pictures it makes.
+        prediction: What the network predicts: "flow", "epsilon" or "denoised".
+    """
+
+    channels: int
+    ratio_s: int
+    ratio_t: int
+    window_hw: tuple[int, int] = (16, 16)
+    window_frames: int = 8
+    fov_deg: float = 90.0
+    fps: float = 8.0
+    prediction: str = "flow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cond:
+    """Encoded prompts.
+
+    Attributes:
+        tensors: What the network needs; the leading dimension counts prompts.
+        ignored_words: Words of the prompt that the model does not know.
+    """
+
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    ignored_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewGeometry:
+    """Where on the sphere and in time N windows lie; an adapter uses what its model understands.
+
+    Attributes:
+        elevation_rad: Pitch of every cell, float32 ``[N, h, w]``.
+        fov_deg: Field of view of all N, degrees.
+        yaw_deg: Heading of each window's centre.
+        pitch_deg: Elevation of each window's centre.
+        frames: Latent frames of the panorama that each window shows, in order.
+    """
+
+    elevation_rad: Tensor
+    fov_deg: float
+    yaw_deg: tuple[float, ...] = ()
+    pitch_deg: tuple[float, ...] = ()
+    frames: tuple[tuple[int, ...], ...] = ()
+
+
+class Adapter(Protocol):
+    """A pretrained model as the method sees it."""
+
+    @property
+    def spec(self) -> LatentSpec:
+        """What its latents are."""
+        ...
+
+    def encode_prompt(self, texts: list[str]) -> Cond:
+        """Encoded prompts, one for each text; an empty text is the unconditional one."""
+        ...
+
+    def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
+        """The model's estimate of x0 for windows ``x`` at noise level `sigma`, in their shape.
+
+        `cond` holds one prompt, meant for all windows. No guidance, no scheduler.
+        """
+        ...
+
+    def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
+        """Pictures ``[F, 3, H, W]`` to latents ``[C, F / ratio_t, h, w]``.
+
+        With `wraps` the pictures are a panorama: the width is a ring, and so is time in a loop.
+        """
+        ...
+
+    def decode(self, latents: Tensor, *, wraps: bool) -> Iterator[Tensor]:
+        """Latents ``[C, F, h, w]`` to pictures ``[3, H, W]``, streamed frame by frame."""
+        ...
