@@ -1,0 +1,218 @@
+"""What `packaging/run.py` does: set up, build, test, demonstrate. Standard library alone."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+from environments import (
+    LOGS,
+    ROOT,
+    NoBlenderPython,
+    SetupFailed,
+    blender_environment,
+    clean_environ,
+    engine_environment,
+    ensure,
+    say,
+)
+
+DEFAULT_PROMPT = "northern lights over a calm sea"
+WRONG_WORDS, CANNOT, INTERRUPTED = 2, 3, 130
+PLATFORMS = {  # (system, machine) -> Blender's name of the platform
+    ("Linux", "x86_64"): "linux-x64",
+    ("Windows", "AMD64"): "windows-x64",
+    ("Darwin", "arm64"): "macos-arm64",
+    ("Darwin", "x86_64"): "macos-x64",
+}
+
+
+def run(argv: list[str] | None = None) -> int:
+    """Run one subcommand; returns the exit status of the process."""
+    options, rest = parse(argv)
+    try:
+        if options.command == "setup":
+            return setup()
+        if options.command == "test":
+            return test(rest)
+        return demo(options)
+    except SetupFailed as error:
+        print(f"\n{error}", file=sys.stderr)
+        return CANNOT
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
+    """The options, and the words that go on to pytest."""
+    parser = argparse.ArgumentParser(
+        prog="python3 packaging/run.py", description="Set up, demonstrate and test Panoloom."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("setup", help="make both environments")
+    commands.add_parser("test", help="run the test suite; further words go to pytest")
+    show = commands.add_parser("demo", help="from a prompt to a lit Blender scene")
+    show.add_argument("prompt", nargs="?", default=DEFAULT_PROMPT)
+    show.add_argument("--size", default="512x256", metavar="WxH", help="pixels of the panorama")
+    show.add_argument("--seconds", type=float, default=2.0, help="length of the loop")
+    show.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for the results")
+    options, rest = parser.parse_known_args(argv)
+    if rest and options.command != "test":
+        parser.error(f"unknown words: {' '.join(rest)}")
+    return options, rest
+
+
+def setup() -> int:
+    """Both environments; a machine without a Python for Blender still gets the engine."""
+    ensure(engine_environment())
+    blender_or_none()
+    say("Set up. Try: python3 packaging/run.py demo")
+    return 0
+
+
+def blender_or_none() -> Path | None:
+    """The Blender environment's interpreter, or None, said aloud, where no Python fits."""
+    try:
+        return ensure(blender_environment())
+    except NoBlenderPython as error:
+        say(f"Without Blender: {error}")
+        return None
+
+
+def test(words: list[str]) -> int:
+    """The whole suite, or what `words` select; the exit status is pytest's."""
+    engine = ensure(engine_environment())
+    if blender_or_none():
+        build_extension(engine)
+    else:
+        say("The tests marked blender are skipped.")
+    say("Running the tests.")
+    command = [str(engine), "-m", "pytest", *words]
+    return subprocess.run(command, cwd=ROOT, env=clean_environ(), check=False).returncode
+
+
+def build_extension(engine: Path) -> Path:
+    """The extension's zip for this machine, in dist/.
+
+    Raises:
+        SetupFailed: It could not be built; says why.
+    """
+    name = PLATFORMS.get((platform.system(), platform.machine()))
+    if name is None:
+        raise SetupFailed(
+            f"There is no Blender extension for {platform.system()} on {platform.machine()}."
+        )
+    command = [str(engine), str(ROOT / "packaging" / "build_extension.py"), "--platform", name]
+    command += ["--out", str(ROOT / "dist"), "--json"]
+    done = subprocess.run(command, cwd=ROOT, env=clean_environ(), capture_output=True, text=True)
+    if done.returncode:
+        raise SetupFailed(f"The Blender extension could not be built. {done.stderr.strip()}")
+    target = Path(json.loads(done.stdout)["built"][0]["path"])
+    say(f"Built {target.relative_to(ROOT)} ({target.stat().st_size / 1e6:.1f} MB).")
+    return target
+
+
+def demo(options: argparse.Namespace) -> int:
+    """From a prompt to a lit Blender scene in `options.out`."""
+    if not re.fullmatch(r"\d+x\d+", options.size):
+        print(f"--size is WIDTHxHEIGHT, like 512x256, not '{options.size}'.", file=sys.stderr)
+        return WRONG_WORDS
+    engine = ensure(engine_environment())
+    blender = blender_or_none()
+    out = options.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    if blender is None:
+        say("Making the loop alone.")
+        return generate_alone(engine, options, out)
+    zip_path = build_extension(engine)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    engine_log = LOGS / "demo-engine.log"
+    say(f"Starting the engine for {out}; log: {engine_log.relative_to(ROOT)}")
+    with engine_log.open("w", encoding="utf-8") as log:
+        process = start_engine(engine, out, log)
+        try:
+            connection = wait_for_engine(process, out, engine_log)
+            return run_scene(blender, zip_path, connection, options, out)
+        finally:
+            stop(process)
+
+
+def start_engine(engine: Path, out: Path, log: IO[str]) -> subprocess.Popen[bytes]:
+    """`panoloom serve` for the library `out`, writing to `log`."""
+    command = [str(engine), "-m", "panoloom.engine_server", "serve", "--library", str(out)]
+    return subprocess.Popen(
+        command, cwd=out, env=clean_environ(), stdout=log, stderr=subprocess.STDOUT
+    )
+
+
+def wait_for_engine(
+    process: subprocess.Popen[bytes], out: Path, log: Path, patience_s: float = 60.0
+) -> Path:
+    """The connection file, once the engine that was started has written it.
+
+    Raises:
+        SetupFailed: The engine ended or said nothing in `patience_s` seconds.
+    """
+    connection = out / ".panoloom" / "engine.json"
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            said = lines[-1] if lines else "it said nothing"
+            raise SetupFailed(f"The engine ended at once: {said} (read {log}).")
+        if engine_pid(connection) == process.pid:
+            return connection
+        time.sleep(0.1)
+    raise SetupFailed(f"The engine did not answer within {patience_s:.0f} s; read {log}.")
+
+
+def engine_pid(connection: Path) -> int | None:
+    """The process that wrote the connection file, or None while there is none."""
+    try:
+        return json.loads(connection.read_text(encoding="utf-8")).get("pid")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def run_scene(
+    blender: Path, zip_path: Path, connection: Path, options: argparse.Namespace, out: Path
+) -> int:
+    """The scene in Blender, driven by the installed extension; its own output is shown."""
+    say(f'Blender asks the engine for "{options.prompt}".')
+    command = [str(blender), str(ROOT / "packaging" / "demo_scene.py"), "--zip", str(zip_path)]
+    command += ["--connection", str(connection), "--prompt", options.prompt, "--out", str(out)]
+    command += ["--size", options.size, "--seconds", f"{options.seconds:g}"]
+    code = subprocess.run(command, cwd=out, env=clean_environ(), check=False).returncode
+    if code == 0:
+        say(f"\nEverything is in {out}")
+    else:
+        print(f"The demo failed (status {code}).", file=sys.stderr)
+    return code
+
+
+def generate_alone(engine: Path, options: argparse.Namespace, out: Path) -> int:
+    """The loop without Blender, by the command line program."""
+    command = [str(engine), "-m", "panoloom.engine_server", "generate", options.prompt]
+    command += ["--out", str(out), "--size", options.size, "--seconds", f"{options.seconds:g}"]
+    return subprocess.run(command, cwd=out, env=clean_environ(), check=False).returncode
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the engine to end, and insist after a while."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM if os.name != "nt" else signal.CTRL_BREAK_EVENT)
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
