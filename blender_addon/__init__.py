@@ -4,28 +4,30 @@ from __future__ import annotations
 
 
 def register() -> None:
-    """Register every class, then hang properties, handlers and the timer."""
+    """Register every class, then hang properties, the timer and the handlers on Blender."""
     import bpy
 
-    from . import properties
+    from . import properties, runtime
 
     for cls in _classes():
         bpy.utils.register_class(cls)
     properties.attach()
+    runtime.attach()
 
 
 def unregister() -> None:
     """Take everything back in reverse order."""
     import bpy
 
-    from . import properties
+    from . import properties, runtime
 
+    runtime.detach()
     properties.detach()
     for cls in reversed(_classes()):
         bpy.utils.unregister_class(cls)
 
 
 def _classes() -> tuple[type, ...]:
-    from . import properties
+    from . import operators, panels, preferences, properties
 
-    return (*properties.CLASSES,)
+    return (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)

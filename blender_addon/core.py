@@ -6,15 +6,17 @@ from +x, counter-clockwise seen from above.
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import math
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from ..shared.errors import InvalidJob, PanoloomError
-from ..shared.jobs import ArtifactRef, JobSpec, JobState, Progress, Reference
+from ..shared.jobs import ArtifactRef, JobSpec, Reference
+from ..shared.jobview import JobView
 
 SIZES = {"512x256": (512, 256), "1024x512": (1024, 512)}
 LEVEL = 1e-3  # below this much of a unit vector in the plane, a camera looks straight up or down
@@ -75,6 +77,13 @@ def job_spec(settings: SceneSettings, reference: Reference | None = None) -> Job
     return spec
 
 
+def with_reference(spec: JobSpec, picture: bytes) -> JobSpec:
+    """`spec` starting from this picture, whose alpha says what to keep."""
+    return dataclasses.replace(
+        spec, reference=Reference(sha256=hashlib.sha256(picture).hexdigest())
+    )
+
+
 def heading_of(rotation: Sequence[Sequence[float]]) -> float:
     """Heading of a camera with this 3x3 (or larger) matrix to the world: yaw alone, level horizon.
 
@@ -124,32 +133,41 @@ class Job:
     """One request of this Blender, from the button to the World.
 
     Attributes:
+        view: What the engine said about it.
         scene_uid: Session number of the scene it belongs to.
         world_uid: Session number of the World that scene had at Generate, None for none.
-        heading: Where the camera looked at Generate; the ERP's centre.
-        preview: Newest preview file not shown yet.
+        heading: Where the camera looked at Generate, radians; the ERP's centre goes there.
+        is_prepared: Whether it left for the engine; before that its reference is rendered.
+        is_cancelling: Whether Cancel was pressed.
         is_applied: Whether its World was made; from then on only that World is touched.
-        left_why: Why a result was not applied, empty while it may be.
+        shown_step: Step of the preview that was dealt with last.
+        is_done: Whether its result was dealt with: shown, or left for a reason.
+        left_why: Why the World was left alone, empty while it was not.
     """
 
-    job_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    view: JobView
     spec: JobSpec
     scene_uid: int
     world_uid: int | None
     heading: float
-    state: JobState = JobState.QUEUED
-    progress: Progress | None = None
-    preview: Path | None = None
-    artifact: ArtifactRef | None = None
-    error: PanoloomError | None = None
-    is_applied: bool = False
-    is_shown: bool = False
+    is_prepared: bool = True
     is_cancelling: bool = False
+    is_applied: bool = False
+    shown_step: int = -1
+    is_done: bool = False
     left_why: str = ""
 
     @property
+    def job_id(self) -> str:
+        return self.view.job_id
+
+    @property
     def is_active(self) -> bool:
-        return not self.state.is_terminal
+        return not self.view.state.is_terminal
+
+    @property
+    def artifact(self) -> ArtifactRef | None:
+        return self.view.artifact
 
 
 def standing(job: Job, now: WorldNow) -> Standing:
@@ -180,9 +198,19 @@ def loop_file(artifact: ArtifactRef, *, prefer_movie: bool = False) -> Path:
 
 
 def time_left(seconds: float | None) -> str:
-    """"about 40 s left", or nothing while nobody knows."""
+    """ "about 40 s left", or nothing while nobody knows."""
     if seconds is None or not math.isfinite(seconds):
         return ""
     if seconds < 90:
         return f"about {max(1, round(seconds))} s left"
     return f"about {round(seconds / 60)} min left"
+
+
+LEFT_ALONE = "The scene has another World now, so the loop was not put in. Apply shows it."
+SCENE_GONE = "Its scene is gone, so the loop was not put in. Apply shows it in this one."
+
+
+def world_name(prompt: str) -> str:
+    """A short name for the World of a prompt, as Blender's lists can show it."""
+    words = " ".join(prompt.split())
+    return f"Panoloom {words[:40].rstrip(' ,.;')}".rstrip()

@@ -1,4 +1,4 @@
-"""What is stored where: the request and the user's World in the scene, the live status in the window.
+"""What is stored where: the request in the scene, the live status in the window manager.
 
 Scene properties are saved and follow undo; window-manager properties do neither, and carry nothing
 that a job needs to go on.
@@ -64,10 +64,18 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         precision=2,
     )
     steps: IntProperty(
-        name="Steps", description="Denoising steps: more is finer and slower", default=16, min=1, max=200
+        name="Steps",
+        description="Denoising steps: more is finer and slower",
+        default=16,
+        min=1,
+        max=200,
     )
     guidance_scale: FloatProperty(
-        name="Guidance", description="How closely to follow the words", default=3.0, min=1.0, max=30.0
+        name="Guidance",
+        description="How closely to follow the words",
+        default=3.0,
+        min=1.0,
+        max=30.0,
     )
     use_reference: BoolProperty(
         name="Use my scene as reference",

@@ -1,7 +1,7 @@
-"""A picture of the scene all around the camera, made by a second Blender while this one stays live.
+"""A picture of the scene all around the camera, made by a second Blender.
 
-The scene is copied into a snapshot file, which changes nothing in it; the second process renders the
-snapshot. The centre of the picture is the camera's heading, its horizon is level, and its alpha is
+The scene is copied into a snapshot file, which changes nothing in it; the second process renders
+the snapshot while this Blender stays live. The centre of the picture is the camera's heading, its horizon is level, and its alpha is
 the scene's shape: 1 where something stands.
 """
 

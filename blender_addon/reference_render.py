@@ -1,9 +1,9 @@
-"""Run by a second Blender: render a snapshot of the scene all around, transparent where it is empty.
+"""Run by a second Blender: render a snapshot all around, transparent where nothing stands.
 
     blender --background --factory-startup --python reference_render.py -- '{"snapshot": …}'
 
-The words are those of `reference.Order`. Cycles, since EEVEE has no panoramas; the view transform is
-Standard, since the engine's pictures are sRGB.
+The words are those of `reference.Order`. Cycles, since EEVEE has no panoramas; the view transform
+is Standard, since the engine's pictures are sRGB.
 """
 
 from __future__ import annotations
@@ -43,7 +43,13 @@ def set_up_render(scene: bpy.types.Scene, order: dict[str, Any]) -> None:
     render.resolution_x, render.resolution_y = order["width"], order["height"]
     render.resolution_percentage = 100
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
-    for name in ("use_border", "use_compositing", "use_sequencer", "use_multiview", "use_motion_blur"):
+    for name in (
+        "use_border",
+        "use_compositing",
+        "use_sequencer",
+        "use_multiview",
+        "use_motion_blur",
+    ):
         setattr(render, name, False)
     scene.cycles.samples = order["samples"]
     scene.cycles.use_adaptive_sampling = False

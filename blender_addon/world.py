@@ -72,11 +72,14 @@ def create(scene: bpy.types.Scene, job_id: str, heading: float, name: str) -> bp
     return world
 
 
-def show_preview(world: bpy.types.World, path: Path) -> None:
-    """Show a still preview; the picture it replaces is removed from the file."""
+def show_preview(world: bpy.types.World, path: Path) -> Path | None:
+    """Show a still preview; returns the file of the picture it replaced, which is not used now."""
+    old = _node(world, ENVIRONMENT)
+    file = Path(old.image.filepath) if old is not None and old.image is not None else None
     image = bpy.data.images.load(str(path), check_existing=False)
     image.name = "Panoloom preview"
     _swap(world, image, num_frames=1)
+    return file
 
 
 def show_loop(world: bpy.types.World, first: Path, num_frames: int) -> None:
@@ -87,7 +90,9 @@ def show_loop(world: bpy.types.World, first: Path, num_frames: int) -> None:
         num_frames: Frames in the loop; scene frame num_frames + 1 shows the first one again.
     """
     image = bpy.data.images.load(str(first), check_existing=False)
-    image.name = f"Panoloom {first.parent.name if first.suffix == '.mp4' else first.parents[1].name}"
+    image.name = (
+        f"Panoloom {first.parent.name if first.suffix == '.mp4' else first.parents[1].name}"
+    )
     if image.source != "MOVIE":
         image.source = "SEQUENCE"
     _swap(world, image, num_frames=num_frames)
@@ -117,6 +122,12 @@ def turn(world: bpy.types.World, yaw: float) -> None:
     if node is not None:
         rotation = core.mapping_rotation(world[HEADING_TAG], yaw)
         node.inputs["Rotation"].default_value[2] = rotation
+
+
+def strengths(world: bpy.types.World) -> list[tuple[bpy.types.NodeSocket, str]]:
+    """Our World's two sliders: what the camera sees, and what lights the scene."""
+    nodes = ((_node(world, VISIBLE), "Visible strength"), (_node(world, LIGHT), "Light strength"))
+    return [(node.inputs["Strength"], text) for node, text in nodes if node is not None]
 
 
 def _node(world: bpy.types.World, name: str) -> bpy.types.Node | None:

@@ -1,8 +1,10 @@
-"""Build the Blender extension: `python packaging/build_extension.py --out dist [--platform linux-x64|all]`.
+"""Build the Blender extension.
 
-Standard library and pip alone. One zip a platform, with the wheels of every Python that Blender 4.2 to
-5.2 brings (3.11 and 3.13). pyzmq stays at 26.4.0: later ones ship one wheel for several Pythons (abi3),
-which Blender's repository index then offers to Python 3.11 only.
+    python packaging/build_extension.py --out dist [--platform linux-x64|all]
+
+Standard library and pip alone. One zip a platform, with the wheels of every Python that Blender
+4.2 to 5.2 brings (3.11 and 3.13). pyzmq stays at 26.4.0: later ones ship one wheel for several
+Pythons (abi3), which Blender's repository index then offers to Python 3.11 only.
 """
 
 from __future__ import annotations

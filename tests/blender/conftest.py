@@ -17,7 +17,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = next(
-    (p for p in (ROOT / ".venv-blender" / d for d in ("bin/python", "Scripts/python.exe")) if p.exists()),
+    (
+        p
+        for p in (ROOT / ".venv-blender" / d for d in ("bin/python", "Scripts/python.exe"))
+        if p.exists()
+    ),
     None,
 )
 INSIDE = Path(__file__).parent / "inside"

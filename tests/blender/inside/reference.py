@@ -12,7 +12,11 @@ import numpy as np
 from mathutils import Matrix
 from stage import part, run, small_scene
 
-BALLS = {"ahead": ((0, 5, 0), (1, 0, 0)), "right": ((5, 0, 0), (0, 1, 0)), "up": ((0, 0, 5), (0, 0, 1))}
+BALLS = {
+    "ahead": ((0, 5, 0), (1, 0, 0)),
+    "right": ((5, 0, 0), (0, 1, 0)),
+    "up": ((0, 0, 5), (0, 0, 1)),
+}
 
 
 def glowing_ball(scene, place, colour) -> None:
@@ -48,7 +52,9 @@ def main(folder: str) -> dict[str, object]:
     scene.render.engine = "BLENDER_WORKBENCH"
     for place, colour in BALLS.values():
         glowing_ball(scene, place, colour)
-    scene.camera.matrix_world = Matrix.Rotation(math.radians(70), 4, "X")  # looks along +y, down a bit
+    scene.camera.matrix_world = Matrix.Rotation(
+        math.radians(70), 4, "X"
+    )  # looks along +y, down a bit
     before = facts(scene)
     render = part("blender_addon.reference").start(scene, Path(folder), width=128, height=64)
     first = render.poll()

@@ -1,0 +1,209 @@
+"""What the panel shows and why a button is off: plain data from plain facts. No Blender.
+
+Operators ask the same functions in `poll`, so that a button and its tooltip never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..shared.errors import PanoloomError
+from ..shared.jobs import JobState
+from ..shared.jobview import JobView
+from ..shared.messages import StatusReported
+from .core import Job, time_left
+from .session import LinkState
+
+PHASES = {
+    "condition": "Reading the words",
+    "noise": "Drawing noise",
+    "denoise": "Denoising",
+    "decode": "Making pictures",
+    "write": "Writing files",
+}
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything the panel depends on, gathered once a draw.
+
+    Attributes:
+        is_starting: An engine was started here and does not answer yet.
+        has_program: Whether the engine's program was found.
+        started_here: Whether this Blender started the engine that runs.
+        problems: Errors to show, newest first.
+        has_words, wants_reference, has_camera: Of the scene.
+        shows_ours: The scene's World is one of ours.
+        can_restore: There is a World of the user's to go back to.
+        is_rendering: A render or bake runs, so data is left alone.
+    """
+
+    link: LinkState = LinkState.OFF
+    status: StatusReported | None = None
+    is_starting: bool = False
+    has_program: bool = True
+    started_here: bool = False
+    job: Job | None = None
+    problems: Sequence[PanoloomError] = ()
+    has_words: bool = True
+    wants_reference: bool = False
+    has_camera: bool = True
+    shows_ours: bool = False
+    can_restore: bool = False
+    is_rendering: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressRow:
+    """The bar: `text` in it, `detail` under it."""
+
+    text: str
+    detail: str
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelModel:
+    """What to draw; equal models look the same."""
+
+    status: str
+    status_icon: str
+    status_detail: str
+    is_connected: bool
+    progress: ProgressRow | None
+    errors: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def panel_model(facts: Facts) -> PanelModel:
+    status, icon = _status(facts)
+    return PanelModel(
+        status=status,
+        status_icon=icon,
+        status_detail=_engine_detail(facts),
+        is_connected=facts.link is LinkState.CONNECTED,
+        progress=_progress(facts.job),
+        errors=tuple(str(problem) for problem in facts.problems),
+        notes=_notes(facts),
+    )
+
+
+def why_not_start(facts: Facts) -> str:
+    """Why an engine cannot be started now; empty when it can."""
+    if facts.link is LinkState.CONNECTED:
+        return "The engine is running"
+    if facts.is_starting:
+        return "The engine is starting"
+    if not facts.has_program:
+        return "The engine's program was not found: choose it in the add-on's preferences"
+    return ""
+
+
+def why_not_connect(facts: Facts) -> str:
+    """Why there is nothing to connect; empty when there is."""
+    if facts.link is LinkState.CONNECTED:
+        return "Connected already"
+    return "The engine is starting" if facts.is_starting else ""
+
+
+def why_not_generate(facts: Facts) -> str:
+    """Why no loop can be asked for now; empty when one can."""
+    if facts.job is not None and facts.job.is_active:
+        return "A loop is being made: wait for it, or cancel it"
+    if facts.is_starting:
+        return "The engine is starting"
+    if facts.link is not LinkState.CONNECTED:
+        return "There is no engine: press Start, or Connect to one that runs"
+    if facts.wants_reference and not facts.has_camera:
+        return "The scene has no active camera to look around from"
+    if not facts.has_words and not facts.wants_reference:
+        return "Write a prompt first"
+    return ""
+
+
+def why_not_cancel(facts: Facts) -> str:
+    """Why there is nothing to cancel; empty when there is."""
+    if facts.job is None or not facts.job.is_active:
+        return "No loop is being made"
+    return "It is being cancelled" if facts.job.is_cancelling else ""
+
+
+def why_not_apply(facts: Facts) -> str:
+    """Why no loop can be put into the World; empty when one can."""
+    if facts.is_rendering:
+        return "Blender is rendering"
+    if facts.job is None or facts.job.artifact is None:
+        return "There is no finished loop yet"
+    return ""
+
+
+def why_not_restore(facts: Facts) -> str:
+    """Why there is no World to go back to; empty when there is."""
+    if facts.is_rendering:
+        return "Blender is rendering"
+    return "" if facts.can_restore else "The scene shows your own World"
+
+
+def _status(facts: Facts) -> tuple[str, str]:
+    if facts.is_starting:
+        return "The engine is starting …", "SORTTIME"
+    if facts.link is LinkState.CONNECTED:
+        busy = facts.status is not None and facts.status.worker.state == "busy"
+        return ("Engine at work" if busy else "Engine ready"), "CHECKMARK"
+    if facts.link is LinkState.CONNECTING:
+        return "Connecting …", "SORTTIME"
+    if facts.link is LinkState.LOST:
+        return "No engine found; looking again …", "ERROR"
+    return "No engine yet", "UNLINKED"
+
+
+def _engine_detail(facts: Facts) -> str:
+    """Device and memory, once a worker has told them."""
+    if facts.link is not LinkState.CONNECTED or facts.status is None:
+        return ""
+    worker = facts.status.worker
+    if not worker.device:
+        return ""
+    if worker.memory_free_bytes:
+        return f"{worker.device}, {worker.memory_free_bytes / GIB:.1f} GiB free"
+    return worker.device
+
+
+def _progress(job: Job | None) -> ProgressRow | None:
+    if job is None or not job.is_active:
+        return None
+    if job.is_cancelling:
+        return ProgressRow("Cancelling …", "", _fraction(job.view))
+    if not job.is_prepared:
+        return ProgressRow("Rendering your scene all around", "", 0.0)
+    view = job.view
+    if view.state is JobState.QUEUED:
+        before = f"{view.position} before it" if view.position else ""
+        return ProgressRow("Waiting for the engine", before, 0.0)
+    if view.progress is None:
+        return ProgressRow("Loading the model", view.notice, 0.0)
+    progress = view.progress
+    text = PHASES.get(progress.phase, progress.phase.capitalize())
+    if progress.num_steps:
+        text = f"{text} {progress.step}/{progress.num_steps}"
+    left = time_left(progress.time_left_s)
+    words = [word for word in (left, progress.message, view.notice) if word]
+    return ProgressRow(text, ". ".join(words), _fraction(view))
+
+
+def _fraction(view: JobView) -> float:
+    return min(max(view.progress.fraction, 0.0), 1.0) if view.progress else 0.0
+
+
+def _notes(facts: Facts) -> tuple[str, ...]:
+    job = facts.job
+    if job is None or job.is_active:
+        return ()
+    notes = [job.left_why] if job.left_why else []
+    if job.view.state is JobState.CANCELLED:
+        notes.append("Cancelled.")
+    if job.artifact is not None:
+        notes.extend(job.artifact.notes)
+    return tuple(notes)

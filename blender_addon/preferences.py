@@ -1,0 +1,71 @@
+"""Preferences, and the one name by which Blender knows this extension."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import StringProperty
+
+from . import engine_process
+
+EXTENSION = __package__.rpartition(".")[0]  # this package is one level below the extension
+
+
+class PanoloomPreferences(bpy.types.AddonPreferences):
+    """Where the engine is and where its results go."""
+
+    bl_idname = EXTENSION
+
+    engine_program: StringProperty(
+        name="Engine",
+        description="The engine's program, `panoloom`; empty: look for it on the search path",
+        subtype="FILE_PATH",
+    )
+    library: StringProperty(
+        name="Library",
+        description="Folder of results; an engine serves one library. Empty: the usual place",
+        subtype="DIR_PATH",
+    )
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        column = self.layout.column()
+        column.prop(self, "engine_program")
+        column.prop(self, "library")
+        column.label(text=f"Library in use: {library()}", icon="FILE_FOLDER")
+        found = program()
+        if found:
+            column.label(text=f"Engine found: {found}", icon="CHECKMARK")
+        else:
+            column.label(text="No engine found: install it, then choose its program", icon="ERROR")
+
+
+def _stored() -> PanoloomPreferences | None:
+    addon = bpy.context.preferences.addons.get(EXTENSION)
+    return addon.preferences if addon else None
+
+
+def library() -> Path:
+    """The library folder in use."""
+    stored = _stored()
+    if stored is not None and stored.library:
+        return Path(bpy.path.abspath(stored.library))
+    return engine_process.default_library()
+
+
+def program() -> str | None:
+    """The engine's program, None when it is not found."""
+    stored = _stored()
+    near = [Path(bpy.data.filepath).parent] if bpy.data.filepath else []
+    return engine_process.find_command(stored.engine_program if stored else "", near)
+
+
+def own_folder() -> Path:
+    """A folder of ours that survives updates, for logs; the session's own when there is none."""
+    try:
+        return Path(bpy.utils.extension_path_user(EXTENSION, create=True))
+    except ValueError:  # not installed as an extension
+        return Path(bpy.app.tempdir)
+
+
+CLASSES = (PanoloomPreferences,)
