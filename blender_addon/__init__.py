@@ -7,21 +7,21 @@ def register() -> None:
     """Register every class, then hang properties, the timer and the handlers on Blender."""
     import bpy
 
-    from . import properties, runtime
+    from . import properties, timer
 
     for cls in _classes():
         bpy.utils.register_class(cls)
     properties.attach()
-    runtime.attach()
+    timer.attach()
 
 
 def unregister() -> None:
     """Take everything back in reverse order."""
     import bpy
 
-    from . import properties, runtime
+    from . import properties, timer
 
-    runtime.detach()
+    timer.detach()
     properties.detach()
     for cls in reversed(_classes()):
         bpy.utils.unregister_class(cls)

@@ -8,7 +8,7 @@ import bpy
 from bpy.props import StringProperty
 
 from ..shared.errors import PanoloomError
-from . import panel_model, runtime, world
+from . import panel_model, runtime, timer, world
 from .core import loop_file
 
 
@@ -36,7 +36,7 @@ class _Button(bpy.types.Operator):
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         finally:
-            runtime.state().redraw_if_changed()
+            timer.redraw_if_changed()
         return {"FINISHED"}
 
     def act(self, context: bpy.types.Context) -> None:

@@ -1,8 +1,8 @@
 """A picture of the scene all around the camera, made by a second Blender.
 
 The scene is copied into a snapshot file, which changes nothing in it; the second process renders
-the snapshot while this Blender stays live. The centre of the picture is the camera's heading, its horizon is level, and its alpha is
-the scene's shape: 1 where something stands.
+the snapshot while this Blender stays live. The centre of the picture is the camera's heading, its
+horizon is level, and its alpha is the scene's shape: 1 where something stands.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import bpy
 from ..shared.errors import PanoloomError
 from . import world
 
-SCRIPT = Path(__file__).with_name("reference_render.py")
+SCRIPT = Path(__file__).with_name("render_child.py")
 SAMPLES = 32
 
 

@@ -1,8 +1,7 @@
-"""The running state of this Blender, and the tick that moves it on.
+"""The running state of this Blender, moved on by `Runtime.step`.
 
 It lives in the module, since neither undo nor loading a file may touch it. It keeps numbers and
-names, never Blender's own objects: those are looked up each time. Blender calls `tick` by a timer;
-where timers do not run (background, tests) anyone may call it.
+names, never Blender's own objects: those are looked up each time.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-import traceback
 from pathlib import Path
 
 import bpy
@@ -22,7 +20,7 @@ from ..shared.jobview import JobView
 from ..shared.wire import new_id
 from . import core, preferences, reference, world
 from .engine_process import EngineProcess, serve_words
-from .panel_model import Facts, PanelModel, panel_model
+from .panel_model import Facts
 from .properties import settings_of
 from .session import LinkState, Session
 
@@ -44,7 +42,6 @@ class Runtime:
         self._reference: reference.ReferenceRender | None = None
         self._folder: Path | None = None
         self._reported: set[str] = set()
-        self._drawn: PanelModel | None = None
 
     # What the buttons do ----------------------------------------------------------------------
 
@@ -230,7 +227,7 @@ class Runtime:
             case _:
                 return None
 
-    # Errors, files, redraws -------------------------------------------------------------------
+    # Errors and files -------------------------------------------------------------------
 
     def report(self, error: PanoloomError) -> None:
         """Show an error in the panel until it is dismissed or the next job starts."""
@@ -275,23 +272,6 @@ class Runtime:
             return BUSY_S
         return CONNECTED_S if self.session.state is not LinkState.OFF else IDLE_S
 
-    def redraw_if_changed(self) -> None:
-        """Repaint the sidebars, and tell the window manager, when there is something new."""
-        model = panel_model(facts(bpy.context.scene))
-        if model == self._drawn:
-            return
-        self._drawn = model
-        manager = bpy.context.window_manager
-        if manager is None:
-            return
-        manager.panoloom.status = model.status
-        manager.panoloom.job_state = self.job.view.state if self.job else ""
-        manager.panoloom.fraction = model.progress.fraction if model.progress else 0.0
-        for window in manager.windows:
-            for area in window.screen.areas:
-                if area.type == "VIEW_3D":
-                    area.tag_redraw()
-
 
 _runtime: list[Runtime] = []
 
@@ -301,20 +281,6 @@ def state() -> Runtime:
     if not _runtime:
         _runtime.append(Runtime())
     return _runtime[0]
-
-
-def tick() -> float:
-    """One step; returns the seconds until the next. Errors end in the panel, never in the timer."""
-    runtime = state()
-    try:
-        runtime.step()
-    except PanoloomError as error:
-        runtime.report(error)
-    except Exception as error:  # Blender would drop the timer, and the panel would go silent
-        traceback.print_exc()
-        runtime.report(PanoloomError(f"Panoloom met an error of its own: {error!r}."))
-    runtime.redraw_if_changed()
-    return runtime.interval()
 
 
 def facts(scene: bpy.types.Scene | None) -> Facts:
@@ -356,28 +322,7 @@ def push_undo(message: str) -> None:
             bpy.ops.ed.undo_push(message=message)
 
 
-@bpy.app.handlers.persistent
-def on_load(_path: object) -> None:
-    """After a file was loaded: a job whose World is in it belongs to the scene that has it now."""
-    job = state().job
-    if job is None:
-        return
-    for scene in bpy.data.scenes:
-        if world.job_of(scene.world) == job.job_id:
-            job.scene_uid = scene.session_uid
-
-
-def attach() -> None:
-    """Start the timer and listen for loaded files."""
-    bpy.app.handlers.load_post.append(on_load)
-    bpy.app.timers.register(tick, first_interval=IDLE_S, persistent=True)
-
-
-def detach() -> None:
-    """Stop both and let go of the engine."""
-    if bpy.app.timers.is_registered(tick):
-        bpy.app.timers.unregister(tick)
-    if on_load in bpy.app.handlers.load_post:
-        bpy.app.handlers.load_post.remove(on_load)
+def close() -> None:
+    """Let go of the engine, and forget everything."""
     while _runtime:
         _runtime.pop().close()

@@ -1,6 +1,6 @@
 """Run by a second Blender: render a snapshot all around, transparent where nothing stands.
 
-    blender --background --factory-startup --python reference_render.py -- '{"snapshot": …}'
+    blender --background --factory-startup --python render_child.py -- '{"snapshot": …}'
 
 The words are those of `reference.Order`. Cycles, since EEVEE has no panoramas; the view transform
 is Standard, since the engine's pictures are sRGB.
