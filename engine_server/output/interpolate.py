@@ -5,8 +5,8 @@ rate. Between two frames of the model, pictures are made by dense inverse search
 directions; longitude is a ring, rows continue over the poles, and the last frame of a loop leads to
 the first. At most three model frames are held at a time.
 
-Source: Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search", as in OpenCV; warping and
-occlusion weights are our own.
+Source: Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search", as in OpenCV; the
+warping and the occlusion weights are our own.
 """
 
 from __future__ import annotations
@@ -19,9 +19,13 @@ import cv2
 import numpy as np
 
 from ...shared.errors import GenerationFailed
-from ..panorama.erp import wrap_cells
+from .surroundings import with_surroundings
 
 FIXED_POINT_STEPS = 6
+_NO_MAP = np.empty(0, np.float32)
+STILL_TRUST = 0.05
+STILL_SPREAD = 0.04
+"""Difference between two frames, 0..1, up to which a place may count as unmoved."""
 TRACE_SPREAD_PX = 1.0
 """A place that no trajectory passes within about this distance has lost its source."""
 
@@ -96,19 +100,27 @@ class Motion:
         with _one_thread():
             old, old_weight = _trace(self._before, self._after, self._forth, self._back, phase)
             new, new_weight = _trace(self._after, self._before, self._back, self._forth, 1 - phase)
-        total = old_weight + new_weight
-        blended = old + (new - old) * (new_weight / total)[..., None]
+        still, still_weight = self._stay(phase)
+        total = old_weight + new_weight + still_weight
+        blended = (
+            old * (old_weight / total)[..., None]
+            + new * (new_weight / total)[..., None]
+            + still * (still_weight / total)[..., None]
+        )
         return np.clip(self._cropped(blended), 0.0, 1.0)
 
+    def _stay(self, phase: float) -> tuple[np.ndarray, np.ndarray]:
+        """The picture if nothing moved, trusted a little where both frames agree.
+
+        It fills the ground that a moving thing uncovers and covers, where no flow can be right.
+        """
+        change = self._after - self._before
+        differs = np.abs(change).max(axis=-1)
+        trust = STILL_TRUST * np.exp(-np.square(differs / STILL_SPREAD))
+        return self._before + phase * change, trust
+
     def _padded(self, frame: np.ndarray) -> np.ndarray:
-        """`frame` with its surroundings: half a turn away beyond a pole, the ring sideways."""
-        rows, columns = wrap_cells(
-            np.arange(-self._pad_y, self._height + self._pad_y)[:, None],
-            np.arange(-self._pad_x, self._width + self._pad_x)[None],
-            height=self._height,
-            width=self._width,
-        )
-        return np.ascontiguousarray(frame[rows, columns], dtype=np.float32)
+        return with_surroundings(frame, rows=self._pad_y, columns=self._pad_x)
 
     def _cropped(self, padded: np.ndarray) -> np.ndarray:
         top, left = self._pad_y, self._pad_x
@@ -123,7 +135,8 @@ def _flows(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarra
     old, new = (np.rint((grey - low) * (255.0 / span)).astype(np.uint8) for grey in greys)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     search.setFinestScale(0)
-    return search.calc(old, new, None), search.calc(new, old, None)
+    start = np.zeros((*old.shape, 2), np.float32)
+    return search.calc(old, new, start.copy()), search.calc(new, old, start)
 
 
 def _trace(
@@ -160,7 +173,7 @@ def _grid(height: int, width: int) -> np.ndarray:
 
 
 def _sample(image: np.ndarray, places: np.ndarray, how: int) -> np.ndarray:
-    return cv2.remap(image, places, None, how, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(image, places, _NO_MAP, how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _length(vectors: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ from typing import TypeVar
 
 import av
 import numpy as np
+from av.container import OutputContainer
+from av.error import FFmpegError
 
 from ...shared.errors import InvalidJob
 
@@ -99,7 +101,7 @@ class VideoWriter:
         """Let go of the file, which is of no use any more."""
         try:
             self._container.close()
-        except (OSError, av.FFmpegError):
+        except (OSError, FFmpegError):
             return  # it is to be deleted: that it could not be finished changes nothing
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
@@ -138,7 +140,7 @@ def _bytes(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 
-def _open(path: Path) -> av.container.OutputContainer:
+def _open(path: Path) -> OutputContainer:
     options = {"movflags": "+faststart", "fflags": "+bitexact"}
     return av.open(str(path), "w", format="mp4", options=options)
 
@@ -163,5 +165,5 @@ def _as_os_error(action: Callable[[], T]) -> T:
     """Run `action`; what FFmpeg could not write is an OSError with its number."""
     try:
         return action()
-    except av.FFmpegError as why:
+    except FFmpegError as why:
         raise OSError(why.errno, why.strerror) from why
