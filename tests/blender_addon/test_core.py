@@ -1,0 +1,142 @@
+"""What the buttons do, over plain values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from panoloom.blender_addon import core
+from panoloom.shared.errors import InvalidJob, PanoloomError
+from panoloom.shared.jobs import ArtifactRef, JobSpec, Reference
+from panoloom.shared.jobview import JobView
+
+WORDS = core.SceneSettings(prompt="  northern lights ", seconds=2.5, scene_fps=24.0)
+
+
+def rotation(heading_deg: float, pitch_deg: float) -> list[list[float]]:
+    """Matrix of a camera turned to a heading from +x and up by a pitch; columns are its axes."""
+    h, p = math.radians(heading_deg), math.radians(pitch_deg)
+    right = (math.sin(h), -math.cos(h), 0.0)
+    ahead = (math.cos(h) * math.cos(p), math.sin(h) * math.cos(p), math.sin(p))
+    up = (-math.cos(h) * math.sin(p), -math.sin(h) * math.sin(p), math.cos(p))
+    return [[right[i], up[i], -ahead[i]] for i in range(3)]
+
+
+def job(**changes: object) -> core.Job:
+    values = {
+        "view": JobView(job_id="a" * 32),
+        "spec": JobSpec(prompt="sea"),
+        "scene_uid": 1,
+        "world_uid": 7,
+        "heading": 0.0,
+    }
+    return core.Job(**(values | changes))
+
+
+def test_spec_has_a_frame_for_each_frame_of_the_scene():
+    spec = core.job_spec(WORDS)
+    assert (spec.prompt, spec.num_frames, spec.fps) == ("northern lights", 60, 24.0)
+    assert (spec.width, spec.height) == (512, 256)
+
+
+def test_fractional_frame_rate_rounds_to_whole_frames():
+    assert core.frames_of_loop(2.0, 30000 / 1001) == 60
+
+
+def test_loop_has_at_least_two_frames():
+    assert core.frames_of_loop(0.01, 24.0) == 2
+
+
+@pytest.mark.parametrize("seconds", [math.nan, math.inf])
+def test_length_that_is_no_number_is_refused(seconds):
+    with pytest.raises(InvalidJob) as caught:
+        core.job_spec(replace(WORDS, seconds=seconds))
+    assert caught.value.details["field"] == "seconds"
+
+
+def test_empty_prompt_is_refused_without_a_reference_and_taken_with_one():
+    with pytest.raises(InvalidJob):
+        core.job_spec(replace(WORDS, prompt="  "))
+    assert core.job_spec(replace(WORDS, prompt=""), Reference(sha256="0" * 64)).prompt == ""
+
+
+def test_reference_is_named_by_the_hash_of_its_bytes():
+    spec = core.with_reference(JobSpec(prompt="sea"), b"abc")
+    assert spec.reference is not None
+    assert spec.reference.sha256.startswith("ba7816bf")
+
+
+@pytest.mark.parametrize("pitch_deg", [-89, -20, 0, 45, 89])
+@pytest.mark.parametrize("heading_deg", [-170, -90, 0, 37, 90, 179])
+def test_heading_is_the_cameras_yaw_whatever_its_pitch(heading_deg, pitch_deg):
+    found = math.degrees(core.heading_of(rotation(heading_deg, pitch_deg)))
+    assert found == pytest.approx(heading_deg, abs=1e-6)
+
+
+@pytest.mark.parametrize("pitch_deg", [-90, 90])
+def test_heading_of_a_camera_that_looks_straight_up_or_down_is_the_same(pitch_deg):
+    assert math.degrees(core.heading_of(rotation(37, pitch_deg))) == pytest.approx(37)
+
+
+def test_camera_along_y_turns_the_texture_back_by_a_quarter():
+    assert core.mapping_rotation(math.pi / 2) == pytest.approx(-math.pi / 2)
+
+
+def test_job_makes_its_world_while_the_scene_has_the_one_of_generate():
+    assert core.standing(job(), core.WorldNow(7, None)) is core.Standing.CREATE
+
+
+def test_job_makes_its_world_in_a_scene_without_one():
+    assert core.standing(job(world_uid=None), core.WorldNow()) is core.Standing.CREATE
+
+
+def test_job_swaps_pictures_in_its_own_world():
+    assert core.standing(job(is_applied=True), core.WorldNow(9, "a" * 32)) is core.Standing.SWAP
+
+
+@pytest.mark.parametrize("now", [core.WorldNow(8, None), core.WorldNow(8, "b" * 32)])
+def test_job_leaves_a_world_chosen_since_alone(now):
+    assert core.standing(job(), now) is core.Standing.LEAVE
+
+
+def test_job_whose_world_was_undone_or_restored_leaves_the_scene_alone():
+    assert core.standing(job(is_applied=True), core.WorldNow(7, None)) is core.Standing.LEAVE
+
+
+def artifact(folder) -> ArtifactRef:
+    return ArtifactRef(
+        job_id="a" * 32,
+        folder=str(folder),
+        manifest_sha256="0" * 64,
+        width=512,
+        height=256,
+        num_frames=4,
+        fps=24.0,
+        loop=True,
+    )
+
+
+def test_loop_is_the_first_exr_or_the_movie_by_choice_and_either_when_one_is_missing(tmp_path):
+    with pytest.raises(PanoloomError, match="not on this computer"):
+        core.loop_file(artifact(tmp_path))
+    (tmp_path / "loop.mp4").touch()
+    assert core.loop_file(artifact(tmp_path)).name == "loop.mp4"
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames" / "loop_0001.exr").touch()
+    assert core.loop_file(artifact(tmp_path)).name == "loop_0001.exr"
+    assert core.loop_file(artifact(tmp_path), prefer_movie=True).name == "loop.mp4"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (0.2, "about 1 s left"), (40.4, "about 40 s left"), (150, "about 2 min left")],
+)
+def test_time_left_reads_as_words(seconds, text):
+    assert core.time_left(seconds) == text
+
+
+def test_world_is_named_after_the_first_words():
+    assert core.world_name("a  calm sea,\nwith stars") == "Panoloom a calm sea, with stars"
+    assert len(core.world_name("word " * 100)) < 60

@@ -1,0 +1,84 @@
+"""The zip that is shipped: what is in it, and what must not be."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FORBIDDEN_IMPORTS = {"threading", "_thread", "concurrent", "multiprocessing", "pip", "ensurepip"}
+FORBIDDEN_CALLS = {"eval", "exec", "__import__", "compile", "os.system"}
+
+
+def load_builder():
+    spec = importlib.util.spec_from_file_location(
+        "build_extension", ROOT / "packaging" / "build_extension.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+builder = load_builder()
+
+
+def shipped() -> list[Path]:
+    return [path for path in builder.members().values() if path.suffix == ".py"]
+
+
+@pytest.mark.parametrize("path", shipped(), ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_shipped_file_has_nothing_a_moderator_refuses(path):
+    text = path.read_text(encoding="utf-8")
+    assert "sys.path" not in text
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            assert not {alias.name.partition(".")[0] for alias in node.names} & FORBIDDEN_IMPORTS
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert node.module.partition(".")[0] not in FORBIDDEN_IMPORTS
+        elif isinstance(node, ast.Call):
+            assert ast.unparse(node.func) not in FORBIDDEN_CALLS
+
+
+def test_engine_stays_out_of_the_zip_and_what_the_add_on_needs_is_in():
+    names = set(builder.members())
+    assert {"__init__.py", "LICENSE", "shared/wire.py", "blender_addon/world.py"} <= names
+    assert not any(name.startswith("engine_server") for name in names)
+
+
+def test_manifest_names_its_wheels_before_the_first_table():
+    wheels = [Path("pyzmq-26.4.0-cp311-x.whl"), Path("pyzmq-26.4.0-cp313-x.whl")]
+    manifest = tomllib.loads(builder.manifest_text("linux-x64", wheels))
+    assert manifest["platforms"] == ["linux-x64"]
+    assert manifest["wheels"] == [f"./wheels/{wheel.name}" for wheel in wheels]
+    assert set(manifest["permissions"]) == {"network", "files"}
+
+
+def test_manifest_has_the_version_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    manifest = tomllib.loads(
+        (ROOT / "packaging" / "blender_manifest.toml").read_text(encoding="utf-8")
+    )
+    assert manifest["version"] == project["version"]
+    assert manifest["license"] == ["SPDX:GPL-3.0-or-later"]
+    assert len(manifest["tagline"]) <= 64
+
+
+def test_zip_holds_the_wheels_of_both_pythons_and_is_the_same_twice(tmp_path, monkeypatch):
+    def wheels(platform: str, cache: Path) -> list[Path]:
+        made = [cache / f"pyzmq-26.4.0-{tag}-{tag}-any.whl" for tag in ("cp311", "cp313")]
+        for path in made:
+            path.write_bytes(b"wheel")
+        return made
+
+    monkeypatch.setattr(builder, "fetch_wheels", wheels)
+    first = builder.build("linux-x64", tmp_path / "a", tmp_path)
+    second = builder.build("linux-x64", tmp_path / "b", tmp_path)
+    assert first.read_bytes() == second.read_bytes()
+    with zipfile.ZipFile(first) as archive:
+        assert sum(name.startswith("wheels/") for name in archive.namelist()) == 2
+        assert "blender_manifest.toml" in archive.namelist()

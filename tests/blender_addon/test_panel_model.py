@@ -1,0 +1,144 @@
+"""What the panel shows in each state, and why a button is off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from panoloom.blender_addon import panel_model
+from panoloom.blender_addon.core import Job
+from panoloom.blender_addon.panel_model import Facts
+from panoloom.blender_addon.session import LinkState
+from panoloom.shared.errors import OutOfMemory
+from panoloom.shared.jobs import ArtifactRef, JobSpec, JobState, Progress
+from panoloom.shared.jobview import JobView
+from panoloom.shared.messages import StatusReported, WorkerStatus
+
+CONNECTED = Facts(link=LinkState.CONNECTED)
+BUTTONS = (
+    panel_model.why_not_start,
+    panel_model.why_not_connect,
+    panel_model.why_not_generate,
+    panel_model.why_not_cancel,
+    panel_model.why_not_apply,
+    panel_model.why_not_restore,
+)
+
+
+def job(state: JobState = JobState.RUNNING, **view: object) -> Job:
+    return Job(
+        view=JobView(job_id="a" * 32, state=state, **view),
+        spec=JobSpec(prompt="sea"),
+        scene_uid=1,
+        world_uid=1,
+        heading=0.0,
+    )
+
+
+def progress(**changes: object) -> Progress:
+    values = {"phase": "denoise", "step": 3, "num_steps": 16, "fraction": 0.25, "elapsed_s": 9.0}
+    return Progress(**(values | changes))
+
+
+def test_reasons_are_short_sentences_without_a_full_stop():
+    for why in BUTTONS:
+        for facts in (Facts(), CONNECTED, replace(CONNECTED, job=job()), Facts(is_starting=True)):
+            text = why(facts)
+            assert not text.endswith(".")
+            assert len(text) < 100
+
+
+def test_without_an_engine_it_can_be_started_or_connected_and_nothing_generated():
+    assert panel_model.why_not_start(Facts()) == ""
+    assert panel_model.why_not_connect(Facts()) == ""
+    assert "no engine" in panel_model.why_not_generate(Facts())
+
+
+def test_missing_program_sends_to_the_preferences():
+    assert "preferences" in panel_model.why_not_start(Facts(has_program=False))
+
+
+def test_connected_panel_can_generate_and_nothing_else_of_the_engine():
+    assert panel_model.why_not_generate(CONNECTED) == ""
+    assert panel_model.why_not_start(CONNECTED)
+    assert panel_model.panel_model(CONNECTED).status == "Engine ready"
+
+
+def test_one_loop_at_a_time():
+    assert "cancel" in panel_model.why_not_generate(replace(CONNECTED, job=job()))
+    done = replace(CONNECTED, job=job(JobState.FAILED))
+    assert panel_model.why_not_generate(done) == ""
+
+
+def test_reference_needs_a_camera_and_replaces_the_words():
+    facts = replace(CONNECTED, wants_reference=True, has_words=False)
+    assert panel_model.why_not_generate(facts) == ""
+    assert "camera" in panel_model.why_not_generate(replace(facts, has_camera=False))
+    assert "prompt" in panel_model.why_not_generate(replace(facts, wants_reference=False))
+
+
+def test_running_job_shows_phase_step_and_time_left():
+    facts = replace(CONNECTED, job=job(progress=progress(time_left_s=40.0)))
+    row = panel_model.panel_model(facts).progress
+    assert row == panel_model.ProgressRow("Denoising 3/16", "about 40 s left", 0.25)
+
+
+def test_progress_stays_between_nothing_and_all():
+    row = panel_model.panel_model(replace(CONNECTED, job=job(progress=progress(fraction=1.5))))
+    assert row.progress is not None
+    assert row.progress.fraction == 1.0
+
+
+def test_unknown_phase_of_a_newer_engine_is_shown_as_it_is():
+    facts = replace(CONNECTED, job=job(progress=progress(phase="polish", num_steps=0)))
+    row = panel_model.panel_model(facts).progress
+    assert row is not None
+    assert row.text == "Polish"
+
+
+def test_resumed_job_says_why_it_was_interrupted():
+    facts = replace(CONNECTED, job=job(progress=progress(), notice="The worker died."))
+    row = panel_model.panel_model(facts).progress
+    assert row is not None
+    assert "The worker died." in row.detail
+
+
+def test_cancelled_once_is_enough():
+    cancelling = job()
+    cancelling.is_cancelling = True
+    assert panel_model.why_not_cancel(replace(CONNECTED, job=cancelling))
+
+
+def test_notes_of_the_result_are_shown():
+    artifact = ArtifactRef(
+        job_id="a" * 32,
+        folder="loop",
+        manifest_sha256="0" * 64,
+        width=512,
+        height=256,
+        num_frames=4,
+        fps=24.0,
+        loop=True,
+        notes=("Ignored words: zebra.",),
+    )
+    facts = replace(CONNECTED, job=job(JobState.FINISHED, artifact=artifact))
+    assert panel_model.panel_model(facts).notes == ("Ignored words: zebra.",)
+    assert panel_model.why_not_apply(facts) == ""
+
+
+def test_rendering_switches_off_what_would_change_the_world():
+    facts = Facts(is_rendering=True, can_restore=True)
+    assert panel_model.why_not_apply(facts) == "Blender is rendering"
+    assert panel_model.why_not_restore(facts) == "Blender is rendering"
+
+
+def test_errors_are_whole_sentences():
+    model = panel_model.panel_model(Facts(problems=(OutOfMemory("Too big; try 512x256."),)))
+    assert model.errors == ("Too big; try 512x256.",)
+
+
+def test_device_and_memory_are_told_once_a_worker_knows_them():
+    status = StatusReported(engine_version="1", session="s", library="l", uptime_s=1.0)
+    assert panel_model.panel_model(replace(CONNECTED, status=status)).status_detail == ""
+    worker = WorkerStatus(state="busy", device="cuda:0", memory_free_bytes=3 * 2**30)
+    model = panel_model.panel_model(replace(CONNECTED, status=replace(status, worker=worker)))
+    assert (model.status, model.status_detail) == ("Engine at work", "cuda:0, 3.0 GiB free")
