@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+
 from panoloom.engine_server.panorama.erp import cell_directions
 from panoloom.shared.jobs import JobSpec
 
@@ -38,7 +39,7 @@ def turned_texture() -> Scene:
 
 @pytest.fixture
 def running_disc() -> Scene:
-    """(height, yaw_deg) -> a yellow disc of radius 14 degrees at this yaw over the still texture."""
+    """(height, yaw_deg) -> a yellow disc, 14 degrees in radius, over the still texture."""
 
     def make(height: int, yaw_deg: float) -> np.ndarray:
         directions = cell_directions(height, 2 * height)

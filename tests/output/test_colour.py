@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from panoloom.engine_server.colour import linear_to_srgb, srgb_to_linear
 
 

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import OpenEXR
 import pytest
+
 from panoloom.engine_server.colour import srgb_to_linear
 from panoloom.engine_server.output.exr import exr_bytes, write_exr
 

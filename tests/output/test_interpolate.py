@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from panoloom.engine_server.output.interpolate import Motion, at_rate, moments
 from panoloom.shared.errors import GenerationFailed
 

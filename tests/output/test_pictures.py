@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from panoloom.engine_server.output.pictures import (
     FACES,
     ContactSheet,
@@ -12,7 +14,6 @@ from panoloom.engine_server.output.pictures import (
     write_poster,
 )
 from panoloom.engine_server.panorama.erp import cell_directions
-from PIL import Image
 
 AXES = {
     "front": (1, 0, 0),
