@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EngineUnreachable, MalformedMessage
+from .jobs import is_sha256
 from .plain import from_plain, to_plain
 
 STATE_FOLDER = ".panoloom"
@@ -45,6 +46,17 @@ class Connection:
 def connection_path(library: Path | str) -> Path:
     """Where the connection file of `library` is."""
     return Path(library) / STATE_FOLDER / "engine.json"
+
+
+def blob_path(blobs: Path, sha256: str) -> Path:
+    """Where the stored file of this hash is or would be, below the folder of all of them.
+
+    Raises:
+        MalformedMessage: `sha256` is none; so no name from outside ever leads out of the folder.
+    """
+    if not is_sha256(sha256):
+        raise MalformedMessage("A blob is named by 64 lower-case hex digits.", field="sha256")
+    return blobs / sha256[:2] / sha256[2:]
 
 
 def write_connection(path: Path, connection: Connection) -> None:

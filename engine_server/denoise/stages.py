@@ -1,10 +1,10 @@
 """Coarse to fine: each stage takes the last one's picture up a size and denoises it anew.
 
-The picture is resampled on the sphere, noised to the stage's first level, and denoised with more and
-narrower views. Layout and motion come from below, detail from above.
+The picture is resampled on the sphere, noised to the stage's first level, and denoised with more
+and narrower views. Layout and motion come from below, detail from above.
 
-Source: Global Motion Guidance of DynamicScaler (its equation 3 has its axes wrong; here the noise is
-added with the variance of the forward process).
+Source: Global Motion Guidance of DynamicScaler (its equation 3 has its axes wrong; here the noise
+is added with the variance of the forward process).
 """
 
 from __future__ import annotations
@@ -84,6 +84,38 @@ def plan_stage(stage: Stage, spec: LatentSpec) -> ViewPlan:
     )
 
 
+def first_state(
+    stage: Stage,
+    spec: LatentSpec,
+    *,
+    num_frames: int,
+    seed: int,
+    init: Tensor | None = None,
+) -> StageState:
+    """The state a run of the ladder begins with: seeded noise at the first stage's first level.
+
+    Args:
+        stage: The first rung.
+        spec: Of the model.
+        num_frames: Latent frames.
+        seed: Of all noise.
+        init: Picture ``[C, F or 1, H, W]`` of any size under the noise.
+
+    Raises:
+        InvalidJob: The stage's size cannot be made, or it starts below noise level 1 without a
+            picture.
+    """
+    plan = plan_stage(stage, spec)
+    if init is None and stage.sigma_start < 1:
+        raise InvalidJob(
+            "A first stage that starts below noise level 1 needs a picture to start from.",
+            field="stages",
+        )
+    shape = (spec.channels, num_frames, plan.latent_height, plan.latent_width)
+    x = _start(init, shape, stage.sigma_start, seed=seed, stage=0)
+    return StageState(stage=0, step=0, x=x)
+
+
 @torch.no_grad()
 def denoise_stages(
     stages: Sequence[Stage],
@@ -126,18 +158,14 @@ def denoise_stages(
         Cancelled, InvalidJob, GenerationFailed: See `denoise_panorama`.
     """
     plans = [plan_stage(stage, adapter.spec) for stage in stages]
-    if init is None and resume is None and stages[0].sigma_start < 1:
-        raise InvalidJob(
-            "A first stage that starts below noise level 1 needs a picture to start from.",
-            field="stages",
-        )
-    first = 0 if resume is None else resume.stage
-    picture = init
+    if resume is None:
+        resume = first_state(stages[0], adapter.spec, num_frames=num_frames, seed=seed, init=init)
+    first, picture = resume.stage, resume.x
     for index in range(first, len(stages)):
         plan, stage = plans[index], stages[index]
         shape = (adapter.spec.channels, num_frames, plan.latent_height, plan.latent_width)
         sigmas = flow_sigmas(stage.steps, sigma_start=stage.sigma_start, shift=shift)
-        if resume is not None and index == first:
+        if index == first:
             x, start_step = resume.x, resume.step
         else:
             x, start_step = _start(picture, shape, sigmas[0], seed=seed, stage=index), 0
@@ -159,7 +187,6 @@ def denoise_stages(
             start_step=start_step,
             plan=plan,
         )
-    assert picture is not None
     return picture
 
 

@@ -1,0 +1,112 @@
+"""The worker process: takes one job after the other from the broker until it is told to stop.
+
+python -m panoloom.engine_server.worker --endpoint ENDPOINT --keys FILE --library DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import traceback
+from pathlib import Path
+
+from ...shared.connection import STATE_FOLDER
+from ...shared.errors import GenerationFailed, OutOfMemory, PanoloomError
+from ...shared.jobs import JobSpec
+from ...shared.messages import (
+    JobCancelled,
+    JobFinished,
+    JobPreviewed,
+    JobProgressed,
+    RunJob,
+    WorkerReady,
+)
+from ..denoise.loop import Cancelled
+from .generate import Job, Reporter, generate
+from .link import WorkerLink
+from .memory import free_bytes, total_bytes
+from .models import DEVICE, PRECISION, LoadedModels
+from .origin import NUMERICS_VERSION
+
+POLL_S = 5.0
+
+
+def main() -> None:
+    """Run until the broker says stop or is gone."""
+    parser = argparse.ArgumentParser(prog="panoloom.engine_server.worker")
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--keys", required=True, type=Path)
+    parser.add_argument("--library", required=True, type=Path)
+    options = parser.parse_args()
+    models = LoadedModels()
+
+    def on_free(_level: str) -> int:
+        models.free()
+        return free_bytes()
+
+    with WorkerLink(options.endpoint, options.keys, on_free=on_free) as link:
+        link.ready(
+            WorkerReady(
+                pid=os.getpid(),
+                device=DEVICE,
+                precision=PRECISION,
+                numerics_version=NUMERICS_VERSION,
+                memory_total_bytes=total_bytes(),
+                memory_free_bytes=free_bytes(),
+            )
+        )
+        while not link.is_closed:
+            message = link.next_job(timeout_s=POLL_S)
+            if message is not None:
+                run(message, options.library, models, link)
+
+
+def run(message: RunJob, library: Path, models: LoadedModels, link: WorkerLink) -> None:
+    """One job, from RunJob to its last event. The one seam where foreign errors become ours."""
+    job_id = message.job_id
+    reporter = Reporter(
+        progress=lambda progress: link.send(JobProgressed(job_id=job_id, progress=progress)),
+        preview=lambda step, jpeg, width, height: link.send(
+            JobPreviewed(job_id=job_id, step=step, width=width, height=height), [jpeg]
+        ),
+        cancelled=lambda: link.cancelled(job_id),
+    )
+    try:
+        job = Job(
+            job_id=job_id,
+            spec=JobSpec.from_plain(message.spec),
+            library=library,
+            blobs=library / STATE_FOLDER / "blobs",
+            work_dir=Path(message.work_dir),
+        )
+        artifact = generate(job, models, reporter)
+    except Cancelled:
+        link.send(JobCancelled(job_id=job_id))
+    except PanoloomError as why:
+        link.fail(job_id, why)
+    except MemoryError as why:
+        link.fail(job_id, _out_of_memory(why))
+    except Exception as why:
+        link.fail(job_id, _unexpected(why))
+    else:
+        link.send(JobFinished(job_id=job_id, artifact=artifact))
+
+
+def _out_of_memory(why: BaseException) -> OutOfMemory:
+    return OutOfMemory(
+        "The machine has too little memory for this job. Ask for a smaller size or a shorter loop, "
+        "or close other programs.",
+        cause=repr(why),
+    )
+
+
+def _unexpected(why: Exception) -> PanoloomError:
+    traceback.print_exception(why)  # into the worker's log
+    text = str(why)
+    if "out of memory" in text.lower() or "can't allocate memory" in text.lower():
+        return _out_of_memory(why)
+    return GenerationFailed(f"The pictures could not be made: {type(why).__name__}: {text}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""From words and pictures to what the denoiser is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ...shared.connection import blob_path
+from ...shared.errors import InvalidJob
+from ...shared.jobs import JobSpec, Reference
+from ..conditioning.reference import ReferencePicture, read_reference
+from ..denoise.loop import Keep
+from ..models.adapter import Adapter, Cond
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditioning:
+    """What steers a job.
+
+    Attributes:
+        cond, uncond: The encoded prompt and negative prompt.
+        init: Latents ``[C, 1, H, W]`` the loop starts from, or None for pure noise.
+        keep: The part of the panorama that is given, in latents.
+        picture: The reference in pixels.
+        notes: Sentences for the user.
+    """
+
+    cond: Cond
+    uncond: Cond
+    init: torch.Tensor | None = None
+    keep: Keep | None = None
+    picture: ReferencePicture | None = None
+    notes: tuple[str, ...] = ()
+
+    def over(self, frame: np.ndarray) -> np.ndarray:
+        """`frame` [H, W, 3] with the kept part of the reference put over it, if sizes agree.
+
+        Previews of a coarser stage have another size and are left as they are.
+        """
+        picture = self.picture
+        if picture is None or picture.mask is None or picture.erp.shape != frame.shape:
+            return frame
+        mask = picture.mask[..., None]
+        return frame * (1 - mask) + picture.erp * mask
+
+
+def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
+    """Encode the prompts and the reference of `spec`.
+
+    Raises:
+        InvalidJob: The reference cannot be used.
+    """
+    cond = adapter.encode_prompt([spec.prompt])
+    uncond = adapter.encode_prompt([spec.negative_prompt])
+    ignored = tuple(dict.fromkeys((*cond.ignored_words, *uncond.ignored_words)))
+    notes = (_ignored_note(spec.model, ignored),) if ignored else ()
+    if spec.reference is None:
+        return Conditioning(cond=cond, uncond=uncond, notes=notes)
+    picture = _picture(spec.reference, spec, blobs)
+    pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture.erp, -1, 0)))
+    latents = adapter.encode(pixels[None] * 2 - 1, wraps=True)
+    keep = None
+    if picture.mask is not None:
+        mask = torch.from_numpy(picture.mask)[None, None]
+        cells = F.avg_pool2d(mask, adapter.spec.ratio_s)[0, 0]
+        keep = Keep(latents=latents, mask=cells)
+    return Conditioning(
+        cond=cond,
+        uncond=uncond,
+        init=latents if spec.reference.strength < 1 else None,
+        keep=keep,
+        picture=picture,
+        notes=notes,
+    )
+
+
+def _picture(reference: Reference, spec: JobSpec, blobs: Path) -> ReferencePicture:
+    mask = reference.mask_sha256
+    picture = read_reference(
+        blob_path(blobs, reference.sha256).read_bytes(),
+        blob_path(blobs, mask).read_bytes() if mask else None,
+        spec.width,
+        spec.height,
+    )
+    if picture.mask is None and reference.strength >= 1:
+        raise InvalidJob(
+            "At strength 1 nothing of this reference would be left: it has no mask and no "
+            "transparent part. Lower the strength, to 0.6 for example, or give a mask.",
+            field="reference.strength",
+            nearest=0.6,
+        )
+    return picture
+
+
+def _ignored_note(model: str, words: tuple[str, ...]) -> str:
+    listed = ", ".join(words)
+    return f"Model '{model}' does not know these words and ignored them: {listed}."
