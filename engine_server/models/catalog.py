@@ -23,6 +23,10 @@ REFINE_STEPS_SHARE = 0.5
 """Steps of a finer stage, as a share of the job's steps."""
 
 
+LEAST_STRENGTH = 0.02
+"""Noise level at which a reference of strength 0 starts: as good as none, and still a schedule."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """What a model is and what it can make.
@@ -190,12 +194,13 @@ def _stages(spec: JobSpec, card: ModelCard) -> tuple[Stage, ...]:
         return _checked_stages(spec, card)
     rungs = card.ladder[: sizes.index((spec.width, spec.height)) + 1]
     refine_steps = max(2, math.ceil(spec.steps * REFINE_STEPS_SHARE))
+    first_sigma = 1.0 if spec.reference is None else max(spec.reference.strength, LEAST_STRENGTH)
     return tuple(
         Stage(
             width=width,
             height=height,
             steps=spec.steps if rung == 0 else refine_steps,
-            sigma_start=1.0 if rung == 0 else REFINE_SIGMA,
+            sigma_start=first_sigma if rung == 0 else REFINE_SIGMA,
             fov_deg=fov_deg,
         )
         for rung, (width, height, fov_deg) in enumerate(rungs)
