@@ -1,8 +1,8 @@
 """Windows out of a panorama latent and the fused panorama back out of their predictions.
 
 Noisy states go out by nearest cell, which keeps their noise white and at full strength. Only
-`denoised` comes back, read by bilinear interpolation inside the one view that owns a cell: fusing raw
-noise or velocity would mix cells whose noise differs and leave it behind.
+`denoised` comes back, read by bilinear interpolation inside the one view that owns a cell: fusing
+raw noise or velocity would mix cells whose noise differs and leave it behind.
 """
 
 from __future__ import annotations

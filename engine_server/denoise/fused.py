@@ -4,9 +4,9 @@ All windows of a step are read from the same noisy state, so their order does no
 `denoised` pictures are fused, each cell and frame taken from the one window that owns it. Views and
 windows move every step, so each border is healed by the next step.
 
-Source: DynamicScaler (Liu et al. 2024), offset shifting and panoramic projecting denoise. Differs in:
-windows do not see one another's results within a step, nothing is re-noised, and the scheduler steps
-the panorama instead of the windows.
+Source: DynamicScaler (Liu et al. 2024), offset shifting and panoramic projecting denoise. Differs
+in: windows do not see one another's results within a step, nothing is re-noised, and the scheduler
+steps the panorama instead of the windows.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ def euler_loop(
         sigmas: N + 1 falling noise levels, the last usually 0.
         keep: Given part of the picture; replaces `denoised` there.
         on_step: Told after each step.
-        start_step: First step to make: 0, or where a checkpoint left off (N: nothing is left to do).
+        start_step: First step to make: 0, or where a checkpoint left off (N: nothing is left).
     """
     num_steps = len(sigmas) - 1
     for step in range(start_step, num_steps):

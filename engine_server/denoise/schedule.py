@@ -45,8 +45,8 @@ def euler_step(x: Tensor, denoised: Tensor, *, sigma: float, sigma_next: float) 
 def renoise(x: Tensor, noise: Tensor, *, sigma_from: float, sigma_to: float) -> Tensor:
     """A state at noise level `sigma_from` taken up to `sigma_to` with fresh unit `noise`.
 
-    From 0 it is the forward process (1 - sigma) x + sigma noise. The picture's share becomes exactly
-    1 - sigma_to and the variance of the noise exactly sigma_to squared.
+    From 0 it is the forward process (1 - sigma) x + sigma noise. The picture's share becomes
+    exactly 1 - sigma_to and the variance of the noise exactly sigma_to squared.
     """
     assert 0 <= sigma_from <= sigma_to <= 1, (sigma_from, sigma_to)
     if sigma_from == sigma_to:

@@ -79,7 +79,7 @@ def plan_time_windows(
 
 
 def _golden_stride(spacing: int, length: int) -> int:
-    """A move near 0.382 of the spacing of windows, coprime with the ring: every phase is visited."""
+    """A move near 0.382 of the spacing, coprime with the ring, so that every phase is visited."""
     candidates = [n for n in range(1, length + 1) if math.gcd(n, length) == 1]
     return min(candidates, key=lambda n: (abs(n - 0.381966 * spacing), n))
 
@@ -137,4 +137,4 @@ def _docked(starts: list[int], num_frames: int, size: int, cut: Cut) -> tuple[Ti
         if k + 1 < len(starts):
             own_start = own_stop - gap
     assert windows[-1].frames[-1] == num_frames - 1
-    return tuple(windows)
+    return tuple(window for window in windows if window.own_start < window.own_stop)

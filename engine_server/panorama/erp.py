@@ -6,8 +6,8 @@ Conventions, used everywhere in Panoloom:
   ``d = (cos pitch cos yaw, cos pitch sin yaw, sin pitch)``.
 * Pixel ``i`` covers ``[i, i + 1)`` and has its centre at ``i + 0.5``. Row 0 touches the zenith. The
   middle of the width is yaw 0; yaw grows to the right, pitch grows upwards.
-* The width is a ring. Across a pole a row continues as the reflected row half a turn away: row -1 is
-  row 0 rolled by half the width.
+* The width is a ring. Across a pole a row continues as the reflected row half a turn away: row -1
+  is row 0 rolled by half the width.
 
 Angles are computed in float64 numpy; pictures are torch tensors ``[..., H, W]`` of any dtype.
 """
@@ -114,7 +114,7 @@ def view_axes(yaw_deg: float, pitch_deg: float) -> Floats:
 def view_directions(
     *, yaw_deg: float, pitch_deg: float, fov_deg: float, height: int, width: int
 ) -> Floats:
-    """Directions ``[height, width, 3]`` of the pixel centres of a pinhole view; `fov_deg` spans its width."""
+    """Directions ``[height, width, 3]`` of a view's pixel centres; `fov_deg` spans its width."""
     half = math.tan(math.radians(fov_deg) / 2)
     across = ((np.arange(width) + 0.5) / width * 2 - 1) * half
     upward = (1 - (np.arange(height) + 0.5) / height * 2) * half * height / width
@@ -141,7 +141,7 @@ def view_coordinates(
 
 
 def sample(erp: Tensor, directions: Floats) -> Tensor:
-    """Bilinear samples ``[..., *shape]`` of a picture ``[..., H, W]`` at directions ``[*shape, 3]``."""
+    """A picture ``[..., H, W]`` read at directions ``[*shape, 3]`` as ``[..., *shape]``."""
     height, width = erp.shape[-2:]
     index, weight = bilinear_taps(directions, height=height, width=width)
     flat = erp.flatten(-2)
@@ -209,8 +209,8 @@ def _resize_taps(size_in: int, size_out: int) -> tuple[Ints, Floats]:
 def resize_erp(erp: Tensor, *, size: tuple[int, int]) -> Tensor:
     """A panorama ``[..., H, W]`` resampled to `size` = (height, width), bicubic, antialiased.
 
-    Longitude wraps and rows continue over the poles, so neither the seam nor a pole shows. Works for
-    pictures, latents and masks; overshoot is not clamped. Both widths must be even.
+    Longitude wraps and rows continue over the poles, so neither the seam nor a pole shows. Works
+    for pictures, latents and masks; overshoot is not clamped. The width must be even.
     """
     height, width = erp.shape[-2:]
     if size == (height, width):

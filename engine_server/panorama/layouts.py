@@ -1,9 +1,9 @@
 """Which way the views look: sets of upright square views that cover the sphere with margin.
 
 A layout is a stack of rows: each row holds views of one pitch, evenly spaced in yaw. Layouts are
-found by search for a given reach (the tangent half-width of the part of a view that may be owned), in
-two families, with and without views at the poles, so that a step can alternate between two sets of
-borders that never coincide.
+found by search for a given reach (the tangent half-width of the part of a view that may be owned),
+in two families, with and without views at the poles, so that steps can alternate between two sets
+of borders that lie apart.
 
 Measured, 90-degree views, one cell of margin: 10 views with poles and 11 without; 6 have none.
 """
@@ -61,7 +61,7 @@ class Layout:
 
 @lru_cache(maxsize=4096)
 def _row_need(row: Row, offset_deg: float, grid_rows: int) -> Floats:
-    """Reach a row needs to own each point of a grid ``[rows, 2 * rows]``: its nearest view in yaw."""
+    """Reach a row needs for each point of a grid ``[rows, 2 * rows]``: its nearest view in yaw."""
     yaw0, pitch_deg = row.angles(offset_deg)[0]
     yaw = ((np.arange(2 * grid_rows) + 0.5) / (2 * grid_rows) - 0.5) * 2 * np.pi
     point = (0.5 - (np.arange(grid_rows) + 0.5) / grid_rows)[:, None] * np.pi
@@ -154,10 +154,10 @@ def find_layout(
 
 
 def find_layouts(reach: float, offsets: tuple[float, ...]) -> tuple[Layout, ...]:
-    """Two layouts for alternate steps, their borders apart, or () if the reach is too small for any.
+    """Two layouts for alternate steps, their borders apart, or () if the reach is too small.
 
-    The first has views at the poles, the second none; where it costs at most half as much again, one
-    has a row on the horizon and the other has not.
+    The first has views at the poles, the second none; where it costs at most half as much again,
+    one has a row on the horizon and the other has not.
     """
     first = find_layout(reach, offsets, poles=True)
     either = find_layout(reach, offsets, poles=False)

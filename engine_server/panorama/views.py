@@ -1,8 +1,8 @@
 """Views on the sphere and the tables that carry a panorama to them and back.
 
-A view is a square pinhole window onto the ERP grid. `ViewPlan` says which views each denoising step
-uses: two layouts in turn, turned by a whole number of columns and tipped by a small angle that change
-every step, so that no border stays where it was. For each of them a `LookupTable`, built once in
+A view is a square pinhole window onto the ERP grid. `ViewPlan` says which views each denoising
+step uses: two layouts in turn, turned by a whole number of columns and tipped by a small angle that
+change every step, so that no border stays where it was. For each a `LookupTable`, built once in
 float64, holds
 
 * `gather`: for every cell of every view the nearest ERP cell (noise must not be interpolated), and
@@ -63,7 +63,8 @@ class LookupTable:
     Attributes:
         views: The V views.
         gather: Flat ERP cell of every view cell, int64 ``[V, h * w]``.
-        taps: Flat view cells ``(v * h + row) * w + column`` read by every ERP cell, int64 ``[H * W, K]``.
+        taps: Flat view cells ``(v * h + row) * w + column`` that every ERP cell reads, int64
+            ``[H * W, K]``.
         weights: Their weights, not negative, rows sum to 1, float32 ``[H * W, K]``.
         owner: The view that owns each ERP cell, int64 ``[H * W]``.
         elevation_rad: Pitch of every view cell, float32 ``[V, h, w]``.
@@ -187,7 +188,7 @@ def _feathered(
     weights: erp.Floats,
     feather: float,
 ) -> tuple[erp.Ints, erp.Floats]:
-    """Eight taps: the owner's four and, where it also lies inside the runner-up, that one's four."""
+    """Eight taps: the owner's four and, for a cell also inside the runner-up, that one's."""
     second, first = np.argsort(depth, axis=0, kind="stable")[-2:]
     cell = np.arange(depth.shape[1])
     near, far = depth[first, cell], depth[second, cell]
@@ -289,7 +290,7 @@ def plan_views(
     height, width = window_hw
     if latent_width != 2 * latent_height or latent_width % 2 or latent_height < 1:
         raise InvalidJob(
-            f"A panorama is twice as wide as high; got {latent_width}x{latent_height} latent cells.",
+            f"A panorama is twice as wide as high; got {latent_width}x{latent_height} cells.",
             field="width",
         )
     if height != width:

@@ -1,0 +1,331 @@
+"""The whole method against models whose answer is known."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from oracles import CHANNELS, FunctionAdapter, OracleAdapter, moving_erp, white_gaussian
+
+from panoloom.engine_server.denoise import fused as fused_module
+from panoloom.engine_server.denoise.fused import FusedMethod
+from panoloom.engine_server.denoise.loop import Cancelled, Keep, denoise_panorama
+from panoloom.engine_server.denoise.noise import normal_noise
+from panoloom.engine_server.denoise.schedule import flow_sigmas
+from panoloom.engine_server.denoise.stages import StageState, denoise_stages, plan_stage
+from panoloom.engine_server.models.adapter import Cond
+from panoloom.engine_server.panorama.views import plan_views
+from panoloom.shared.errors import GenerationFailed, InvalidJob
+from panoloom.shared.jobs import Stage
+
+COARSE = Stage(width=512, height=256, steps=4)
+FINE = Stage(width=1024, height=512, steps=3, sigma_start=0.6, fov_deg=53.0)
+STEPS = 5
+INTERPOLATION = 6e-3
+"""Bilinear error of the moving function on the cells of a 90-degree view."""
+
+
+def run(adapter, *, frames=8, steps=STEPS, guidance_scale=1.0, uncond=None, **options):
+    return denoise_panorama(
+        options.pop("x_init", None),
+        adapter=adapter,
+        cond=adapter.encode_prompt(["sea"]),
+        uncond=uncond,
+        guidance_scale=guidance_scale,
+        sigmas=flow_sigmas(steps),
+        shape=(adapter.spec.channels, frames, 32, 64),
+        seed=options.pop("seed", 1),
+        **options,
+    )
+
+
+@pytest.mark.parametrize(("frames", "loop"), [(8, True), (11, True), (16, True), (11, False)])
+def test_oracle_comes_out_as_the_moving_function_everywhere(frames, loop):
+    error = (
+        run(OracleAdapter(num_frames=frames), frames=frames, loop=loop) - moving_erp(32, frames)
+    ).abs()
+    assert error.max() < INTERPOLATION
+    assert error.mean() < 2e-3, "no noise is left over"
+    assert error[..., [0, -1]].max() < INTERPOLATION, "seam columns"
+    assert error[:, :, [0, -1]].max() < INTERPOLATION, "pole rows"
+    assert error[:, [0, -1]].max() < INTERPOLATION, "loop join"
+
+
+def test_oracle_has_no_step_at_the_seam_the_poles_or_the_loop_join():
+    out, truth = run(OracleAdapter(num_frames=8)), moving_erp(32, 8)
+    for name, across in {
+        "seam": lambda z: z[..., 0] - z[..., -1],
+        "zenith": lambda z: z[:, :, 0] - z[:, :, 0].roll(32, dims=-1),
+        "loop join": lambda z: z[:, 0] - z[:, -1],
+    }.items():
+        assert (across(out) - across(truth)).abs().max() < 2 * INTERPOLATION, name
+
+
+def test_oracle_in_two_stages_is_the_function_at_the_finer_size():
+    adapter = OracleAdapter(num_frames=8)
+    out = denoise_stages(
+        [COARSE, FINE],
+        adapter=adapter,
+        cond=Cond(),
+        uncond=None,
+        guidance_scale=1.0,
+        num_frames=8,
+        seed=3,
+    )
+    error = (out - moving_erp(64, 8)).abs()
+    assert out.shape == (CHANNELS, 8, 64, 128)
+    assert error.max() < INTERPOLATION / 2
+    assert error[..., [0, -1]].max() < INTERPOLATION / 2, "seam columns"
+    assert error[:, :, [0, -1]].max() < INTERPOLATION / 2, "pole rows"
+
+
+def test_constant_model_gives_exactly_that_constant():
+    adapter = FunctionAdapter(num_frames=8, function=lambda x, sigma, cond: 0 * x + 2)
+    assert torch.allclose(run(adapter), torch.full((CHANNELS, 8, 32, 64), 2.0), atol=1e-6)
+
+
+def test_zero_model_scales_the_noise_by_the_ratio_of_levels():
+    adapter = FunctionAdapter(num_frames=8, function=lambda x, sigma, cond: 0 * x)
+    states = []
+    run(adapter, on_step=lambda step, n, denoised, x: states.append(x))
+    noise = normal_noise((CHANNELS, 8, 32, 64), seed=1)
+    for x, sigma in zip(states, flow_sigmas(STEPS)[1:], strict=True):
+        assert torch.allclose(x, sigma * noise, atol=1e-6)
+
+
+def test_guidance_at_scale_one_is_the_conditional_model_and_asks_nothing_else():
+    adapter = OracleAdapter(num_frames=8)
+    alone = run(adapter)
+    calls = adapter.calls
+    assert torch.equal(run(adapter, uncond=Cond()), alone)
+    assert adapter.calls == 2 * calls
+
+
+def test_guidance_leads_away_from_the_unconditional_model():
+    def function(x, sigma, cond):
+        return 0 * x + (1.0 if "texts" in cond.tensors else 0.25)
+
+    adapter = FunctionAdapter(num_frames=8, function=function)
+    out = run(adapter, uncond=Cond(), guidance_scale=3.0)
+    assert torch.allclose(out, torch.full_like(out, 0.25 + 3 * 0.75), atol=1e-5)
+
+
+def test_one_step_on_gaussian_data_is_the_nearest_cells_denoised():
+    adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
+    seen = []
+    run(adapter, steps=1, on_step=lambda step, n, denoised, x: seen.append((denoised, x)))
+    assert torch.equal(seen[0][0], seen[0][1])
+
+
+@pytest.mark.parametrize("done", range(STEPS + 1))
+def test_run_resumed_after_any_step_gives_the_same_bytes(done):
+    adapter = FunctionAdapter(num_frames=9, function=white_gaussian)
+    states = [normal_noise((CHANNELS, 9, 32, 64), seed=1)]
+    whole = run(adapter, frames=9, on_step=lambda step, n, denoised, x: states.append(x))
+    resumed = run(adapter, frames=9, x_init=states[done], start_step=done)
+    assert torch.equal(resumed, whole)
+
+
+@pytest.mark.parametrize("done", [1, 4, 6])
+def test_ladder_resumed_in_either_stage_gives_the_same_bytes(done):
+    adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
+    states: list[StageState] = []
+
+    def ladder(resume=None):
+        return denoise_stages(
+            [COARSE, FINE],
+            adapter=adapter,
+            cond=Cond(),
+            uncond=None,
+            guidance_scale=1.0,
+            num_frames=8,
+            seed=3,
+            on_step=lambda done: states.append(done.state),
+            resume=resume,
+        )
+
+    whole = ladder()
+    assert torch.equal(ladder(states[done - 1]), whole)
+
+
+def test_steps_are_counted_over_all_stages():
+    told = []
+    denoise_stages(
+        [COARSE, FINE],
+        adapter=FunctionAdapter(num_frames=8, function=white_gaussian),
+        cond=Cond(),
+        uncond=None,
+        guidance_scale=1.0,
+        num_frames=8,
+        seed=3,
+        on_step=told.append,
+    )
+    assert [done.steps_done for done in told] == list(range(1, 8))
+    assert {done.steps_total for done in told} == {7}
+    assert told[4].state.x.shape == (CHANNELS, 8, 64, 128)
+
+
+def test_cancel_is_honoured_before_the_next_model_call():
+    adapter = OracleAdapter(num_frames=8)
+    with pytest.raises(Cancelled):
+        run(adapter, cancelled=lambda: adapter.calls >= 3)
+    assert adapter.calls == 3
+
+
+def test_model_is_called_with_batches_of_the_asked_size():
+    adapter = OracleAdapter(num_frames=8)
+    run(adapter, steps=1, view_batch=4)
+    assert adapter.batch_sizes == [4] * 5, "10 views in 2 time windows"
+
+
+@pytest.mark.parametrize("view_batch", [1, 7, 100])
+def test_size_of_batches_changes_nothing(view_batch):
+    adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
+    assert torch.allclose(run(adapter, view_batch=view_batch), run(adapter), atol=1e-6)
+
+
+def test_order_of_views_changes_nothing():
+    plan = plan_views(latent_width=64, latent_height=32)
+    table = plan.table(0)
+    order = torch.randperm(len(table.views), generator=torch.Generator().manual_seed(0))
+    rank = torch.argsort(order)
+    permuted = dataclasses.replace(
+        table,
+        views=tuple(table.views[k] for k in order),
+        gather=table.gather[order],
+        taps=rank[table.taps // 256] * 256 + table.taps % 256,
+        elevation_rad=table.elevation_rad[order],
+    )
+
+    @dataclasses.dataclass(frozen=True)
+    class OneTable:
+        used: object
+
+        def table(self, step):
+            return self.used
+
+    adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
+    x = normal_noise((CHANNELS, 8, 32, 64), seed=1)
+    outs = [method(adapter, OneTable(t)).denoised(x, sigma=0.7, step=0) for t in (table, permuted)]
+    assert torch.allclose(*outs, atol=1e-6)
+
+
+def method(adapter, plan):
+    return FusedMethod(
+        adapter=adapter,
+        cond=Cond(),
+        uncond=None,
+        guidance_scale=1.0,
+        plan=plan,
+        seed=1,
+        stage=0,
+        loop=True,
+        view_batch=6,
+    )
+
+
+def test_turning_the_noise_and_the_views_turns_the_result():
+    plan = plan_views(latent_width=64, latent_height=32)
+
+    @dataclasses.dataclass(frozen=True)
+    class Turned:
+        columns: int
+
+        def table(self, step):
+            return plan.table(step).turned(self.columns)
+
+    adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
+    x = normal_noise((CHANNELS, 8, 32, 64), seed=1)
+    straight = method(adapter, Turned(0)).denoised(x, sigma=0.7, step=1)
+    turned = method(adapter, Turned(11)).denoised(x.roll(11, dims=-1), sigma=0.7, step=1)
+    assert torch.allclose(turned, straight.roll(11, dims=-1), atol=1e-6)
+
+
+def test_shifting_the_frames_and_the_windows_shifts_the_result(monkeypatch):
+    """The model smooths along time inside a window, so a wrong frame would show."""
+
+    def smooth(x, sigma, cond):
+        inner = torch.nn.functional.pad(x, (0, 0, 0, 0, 1, 1), mode="replicate")
+        return (inner[:, :, :-2] + inner[:, :, 1:-1] + inner[:, :, 2:]) / 3
+
+    plan = plan_views(latent_width=64, latent_height=32)
+    fused = method(FunctionAdapter(num_frames=11, function=smooth), plan)
+    x = normal_noise((CHANNELS, 11, 32, 64), seed=1)
+    straight = fused.denoised(x, sigma=0.7, step=0)
+    windows = fused.time_windows(11, 0)
+    shifted = tuple(
+        dataclasses.replace(w, frames=tuple((f + 4) % 11 for f in w.frames)) for w in windows
+    )
+    monkeypatch.setattr(fused_module, "plan_time_windows", lambda *args, **kwargs: shifted)
+    moved = fused.denoised(x.roll(4, dims=1), sigma=0.7, step=0)
+    assert torch.allclose(moved, straight.roll(4, dims=1), atol=1e-6)
+
+
+def test_kept_part_of_a_picture_survives_both_stages():
+    given = torch.full((CHANNELS, 1, 128, 256), -0.5)
+    mask = torch.zeros(128, 256)
+    mask[64:] = 1
+    out = denoise_stages(
+        [COARSE, FINE],
+        adapter=OracleAdapter(num_frames=8),
+        cond=Cond(),
+        uncond=None,
+        guidance_scale=1.0,
+        num_frames=8,
+        seed=3,
+        reference=Keep(latents=given, mask=mask),
+    )
+    assert torch.allclose(out[:, :, 34:], torch.full_like(out[:, :, 34:], -0.5), atol=1e-4)
+    assert (out - moving_erp(64, 8))[:, :, :30].abs().max() < INTERPOLATION
+
+
+def test_start_picture_at_low_noise_is_nearly_kept_by_a_faithful_model():
+    seen = []
+    picture = moving_erp(64, 8)
+    denoise_stages(
+        [Stage(width=512, height=256, steps=2, sigma_start=0.1)],
+        adapter=OracleAdapter(num_frames=8),
+        cond=Cond(),
+        uncond=None,
+        guidance_scale=1.0,
+        num_frames=8,
+        seed=3,
+        init=picture,
+        on_step=lambda done: seen.append(done.state.x),
+    )
+    assert (seen[0] - moving_erp(32, 8)).std() < 0.08
+
+
+def test_stage_below_full_noise_needs_a_picture():
+    with pytest.raises(InvalidJob, match="picture to start from"):
+        denoise_stages(
+            [FINE],
+            adapter=OracleAdapter(num_frames=8),
+            cond=Cond(),
+            uncond=None,
+            guidance_scale=1.0,
+            num_frames=8,
+            seed=3,
+        )
+
+
+def test_stage_that_is_not_whole_cells_is_refused_with_the_nearest():
+    with pytest.raises(InvalidJob, match="multiple of 8") as caught:
+        plan_stage(Stage(width=516, height=258, steps=4), OracleAdapter(num_frames=8).spec)
+    assert caught.value.details["nearest"] in (512, 520)
+
+
+def test_model_that_returns_no_numbers_fails_with_the_step():
+    adapter = FunctionAdapter(
+        num_frames=8, function=lambda x, sigma, cond: x * (float("nan") if sigma < 0.9 else 1.0)
+    )
+    with pytest.raises(GenerationFailed, match="not finite") as caught:
+        run(adapter)
+    assert caught.value.details["step"] == 1
+
+
+def test_same_seed_gives_the_same_bytes_and_another_does_not():
+    adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
+    assert torch.equal(run(adapter), run(adapter))
+    assert not torch.allclose(run(adapter), run(adapter, seed=2))
