@@ -71,6 +71,7 @@ class JobView:
                 self.preview_size = (message.width, message.height)
                 self.preview_step = message.step
             case JobResumed():
+                self.state = JobState.QUEUED
                 self.attempt, self.notice = message.attempt, message.reason
             case JobFinished():
                 self.state, self.artifact = JobState.FINISHED, message.artifact

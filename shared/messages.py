@@ -296,7 +296,7 @@ class JobPreviewed(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobResumed(Message):
-    """The job goes on after an interruption; `reason` says why, in a sentence."""
+    """The job was interrupted and waits to go on, as `attempt`; `reason` says why."""
 
     job_id: str
     seq: int = 0

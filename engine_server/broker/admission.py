@@ -1,0 +1,91 @@
+"""What is checked before a job is taken, so that nothing impossible is ever begun."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from ...shared.errors import InvalidJob
+from ...shared.jobs import ArtifactRef, JobSpec, Reference, is_job_id
+from ...shared.messages import SubmitJob, WorkerReady
+from .blobs import BlobStore
+from .images import read_head
+from .library import check_room
+
+Plan = Callable[[JobSpec], JobSpec]
+MAX_PRIORITY = 1000
+
+
+def admit(request: SubmitJob, *, plan: Plan, blobs: BlobStore, library: Path) -> JobSpec:
+    """The resolved spec of a request that can be carried out.
+
+    Raises:
+        InvalidJob: What was asked makes no sense or names what is not there.
+        ArtifactWriteFailed: The result could not be written.
+    """
+    spec = asked_spec(request)
+    spec.validate()
+    resolved = plan(spec)
+    if spec.reference is not None:
+        check_reference(spec.reference, blobs)
+    check_room(library, resolved)
+    return resolved
+
+
+def asked_spec(request: SubmitJob) -> JobSpec:
+    """The spec as the client wrote it.
+
+    Raises:
+        InvalidJob: The id, the priority or the types in it are wrong.
+    """
+    if not is_job_id(request.job_id):
+        raise InvalidJob("A job id has 32 lower-case hex digits.", field="job_id")
+    if abs(request.priority) > MAX_PRIORITY:
+        raise InvalidJob(
+            f"The priority goes from {-MAX_PRIORITY} to {MAX_PRIORITY}.", field="priority"
+        )
+    return JobSpec.from_plain(request.spec)
+
+
+def check_reference(reference: Reference, blobs: BlobStore) -> None:
+    """Refuse references that are missing, no pictures, or do not fit their mask.
+
+    Raises:
+        InvalidJob: `details["missing"]` lists hashes that have to be stored first.
+    """
+    names = {"reference.sha256": reference.sha256, "reference.mask_sha256": reference.mask_sha256}
+    wanted = {field: sha256 for field, sha256 in names.items() if sha256}
+    missing = [sha256 for sha256 in wanted.values() if not blobs.has(sha256)]
+    if missing:
+        raise InvalidJob(
+            "The reference has not been stored in the engine yet.",
+            field="reference",
+            missing=missing,
+        )
+    heads = {field: read_head(blobs.path(sha), field=field) for field, sha in wanted.items()}
+    sizes = {(head.width, head.height) for head in heads.values()}
+    if len(sizes) > 1:
+        image, mask = heads["reference.sha256"], heads["reference.mask_sha256"]
+        raise InvalidJob(
+            f"The mask has {mask.width}x{mask.height} pixels and the reference has "
+            f"{image.width}x{image.height}; give a mask of the same size.",
+            field="reference.mask_sha256",
+            nearest=[image.width, image.height],
+        )
+
+
+def result_key(spec: JobSpec, worker: WorkerReady) -> str:
+    """Name of a result: equal keys mean equal bytes."""
+    parts = [spec.sha256(), worker.numerics_version, worker.device, worker.precision]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def is_intact(artifact: ArtifactRef) -> bool:
+    """Whether the folder is still there with the manifest it was finished with."""
+    try:
+        manifest = (Path(artifact.folder) / "manifest.json").read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(manifest).hexdigest() == artifact.manifest_sha256

@@ -1,0 +1,77 @@
+"""How a broker runs: read once, never changed."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...shared.connection import STATE_FOLDER
+from ...shared.errors import UserError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerConfig:
+    """All settings of a broker.
+
+    Attributes:
+        library: Folder for results; the broker's own files are in `.panoloom` inside it.
+        engine_version: Told to clients.
+        host: Address to listen on; anything but loopback needs `allow_remote`.
+        control_port, blob_port: 0 takes any free port.
+        max_blob_bytes: Largest file a client may store.
+        starts_worker_early: Start the worker with the broker instead of at the first job.
+        worker_start_timeout_s: A worker not ready by then is ended and counted as crashed.
+        worker_stall_s: A worker silent for so long in the middle of a job is ended and replaced.
+        cancel_grace_s: A worker that has not let go of a cancelled job by then is ended.
+        idle_worker_s: A worker without work for so long is ended, which gives all memory back.
+            None keeps it.
+        max_crashes: So many crashes at the same point of a job fail the job.
+        handles_signals: End gracefully at SIGINT and SIGTERM, where this is the main thread.
+    """
+
+    library: Path
+    engine_version: str = "0"
+    host: str = "127.0.0.1"
+    control_port: int = 0
+    blob_port: int = 0
+    allow_remote: bool = False
+    max_blob_bytes: int = 64 * 1024 * 1024
+    starts_worker_early: bool = False
+    worker_start_timeout_s: float = 600.0
+    worker_stall_s: float = 1800.0
+    cancel_grace_s: float = 30.0
+    idle_worker_s: float | None = 900.0
+    max_crashes: int = 3
+    handles_signals: bool = True
+
+    @property
+    def state_folder(self) -> Path:
+        return self.library / STATE_FOLDER
+
+    @property
+    def worker_log(self) -> Path:
+        return self.state_folder / "worker.log"
+
+    def work_dir(self, job_id: str) -> Path:
+        """Where the checkpoints of a job live until it ends."""
+        return self.state_folder / "jobs" / job_id
+
+    def check_host(self) -> None:
+        """Refuse to listen to other machines unless told to.
+
+        Raises:
+            UserError: `host` is no address, or not loopback without `allow_remote`.
+        """
+        try:
+            address = ipaddress.ip_address("127.0.0.1" if self.host == "localhost" else self.host)
+        except ValueError as why:
+            raise UserError(
+                f"{self.host!r} is not an address to listen on, such as 127.0.0.1.", field="host"
+            ) from why
+        if not address.is_loopback and not self.allow_remote:
+            raise UserError(
+                f"Listening on {self.host} lets other machines reach the engine. Allow that "
+                "explicitly, or listen on 127.0.0.1.",
+                field="host",
+            )
