@@ -83,3 +83,9 @@ def blender(user_folder: Path) -> Run:
         return run_inside(script, user_folder, *args, timeout=timeout)
 
     return run
+
+
+@pytest.fixture
+def blender_alone() -> Run:
+    """`blender_alone("script.py", profile_folder, *args)`: in a profile of the test's own."""
+    return run_inside

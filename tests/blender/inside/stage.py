@@ -57,10 +57,17 @@ def write_exr(path: Path, pixels: np.ndarray) -> None:
 
 
 def small_scene(*, samples: int = 1, size: tuple[int, int] = (8, 8)) -> Any:
-    """An empty scene with a camera, rendered by Cycles to linear floats."""
-    bpy.ops.wm.read_homefile(use_empty=True)
-    enable()
-    scene = bpy.context.scene
+    """The only scene left, with a camera and nothing else, rendered by Cycles to linear floats."""
+    if MODULE not in bpy.context.preferences.addons:
+        enable()
+    scene = bpy.data.scenes.new("Scene")
+    bpy.context.window.scene = scene
+    for other in list(bpy.data.scenes):
+        if other != scene:
+            bpy.data.scenes.remove(other)
+    for kind in (bpy.data.objects, bpy.data.worlds, bpy.data.images, bpy.data.cameras):
+        for block in list(kind):
+            kind.remove(block)
     scene.render.engine = "CYCLES"
     scene.cycles.samples = samples
     scene.cycles.use_denoising = False

@@ -1,0 +1,235 @@
+"""Drive the running state with a session of ours: previews, result, restore, undo, file load."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import bpy
+import numpy as np
+from stage import part, run, small_scene, write_exr
+
+NUM_FRAMES = 4
+
+
+class QuietSession:
+    """A session whose engine says what the script says."""
+
+    def __init__(self, state) -> None:
+        self.state = state
+        self.status = self.welcome = self.trouble = None
+        self.cancelled: list[str] = []
+
+    def submit(self, spec, job_id, blobs=()):
+        return part("shared.jobview").JobView(job_id=job_id)
+
+    def poll(self) -> int:
+        return 0
+
+    def cancel(self, job_id: str) -> None:
+        self.cancelled.append(job_id)
+
+    def forget(self, job_id: str) -> None: ...
+
+    def disconnect(self) -> None: ...
+
+
+class Stage:
+    """The pieces of the extension that a story needs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.messages = part("shared.messages")
+        self.jobs = part("shared.jobs")
+        self.tick = part("blender_addon.timer").tick
+        self.world = part("blender_addon.world")
+        self.state = part("blender_addon.runtime").state()
+        self.state.session = QuietSession(part("blender_addon.session").LinkState.CONNECTED)
+        self.seq = 0
+        picture = bpy.data.images.new("preview", 16, 8)
+        picture.filepath_raw, picture.file_format = str(folder / "preview.png"), "PNG"
+        picture.save()
+        bpy.data.images.remove(picture)
+        self.png = (folder / "preview.png").read_bytes()
+        for index in range(NUM_FRAMES):
+            shade = np.full((8, 16, 3), 0.25 * index, np.float32)
+            write_exr(folder / "loop" / "frames" / f"loop_{index + 1:04d}.exr", shade)
+
+    def generate(self) -> None:
+        assert bpy.ops.panoloom.generate() == {"FINISHED"}
+        self.seq = 0
+
+    def event(self, kind: str, *parts: bytes, **fields: object) -> None:
+        self.seq += 1
+        view = self.state.job.view
+        message = getattr(self.messages, kind)(job_id=view.job_id, seq=self.seq, **fields)
+        assert view.apply(message, parts)
+        self.tick()
+
+    def preview(self, step: int) -> None:
+        self.event("JobPreviewed", self.png, step=step, width=16, height=8)
+
+    def finish(self) -> None:
+        artifact = self.jobs.ArtifactRef(
+            job_id=self.state.job.job_id,
+            folder=str(self.folder / "loop"),
+            manifest_sha256="0" * 64,
+            width=16,
+            height=8,
+            num_frames=NUM_FRAMES,
+            fps=24.0,
+            loop=True,
+        )
+        self.event("JobFinished", artifact=artifact)
+
+
+def environment(scene):
+    return scene.world.node_tree.nodes["Panoloom Environment"]
+
+
+def new_scene():
+    scene = small_scene()
+    mine = bpy.data.worlds.new("Mine")
+    mine["note"] = "untouched"
+    scene.world = mine
+    return scene
+
+
+def story_of_a_job(stage: Stage) -> dict[str, object]:
+    """Generate, previews, loop, restore."""
+    scene = new_scene()
+    stage.generate()
+    facts: dict[str, object] = {"before_preview": scene.world.name}
+    stage.event("JobStarted")
+    stage.preview(1)
+    facts["tagged"] = scene.world["panoloom_job"] == stage.state.job.job_id
+    facts["mine_kept"] = [bpy.data.worlds["Mine"].use_fake_user, bpy.data.worlds["Mine"]["note"]]
+    counts = []
+    for step in range(2, 52):
+        stage.preview(step)
+        counts.append(len(bpy.data.images))
+    facts["images_over_50_swaps"] = [min(counts), max(counts)]
+    facts["preview_files"] = len(list(Path(environment(scene).image.filepath).parent.glob("*.png")))
+    stage.finish()
+    node = environment(scene)
+    user = node.image_user
+    facts["loop"] = {
+        "source": node.image.source,
+        "duration": user.frame_duration,
+        "cyclic": user.use_cyclic,
+        "refresh": user.use_auto_refresh,
+        "colour": node.image.colorspace_settings.name,
+        "images": len(bpy.data.images),
+    }
+    facts["can_restore"] = bpy.ops.panoloom.restore_world.poll()
+    bpy.ops.panoloom.restore_world()
+    facts["restored"] = scene.world.name
+    facts["left_behind"] = [len(bpy.data.worlds), len(bpy.data.images)]
+    facts["restore_is_off"] = not bpy.ops.panoloom.restore_world.poll()
+    bpy.ops.panoloom.apply()
+    facts["applied_again"] = environment(scene).image.source
+    return facts
+
+
+def story_of_another_world(stage: Stage) -> dict[str, object]:
+    """The artist chooses another World while the job runs."""
+    scene = new_scene()
+    stage.generate()
+    stage.preview(1)
+    scene.world = bpy.data.worlds.new("Other")
+    stage.preview(2)
+    kept = scene.world.name
+    stage.finish()
+    facts = {"kept": [kept, scene.world.name], "why": stage.state.job.left_why}
+    bpy.ops.panoloom.apply()
+    facts["applied"] = stage.world.job_of(scene.world) == stage.state.job.job_id
+    bpy.ops.panoloom.restore_world()
+    return facts | {"restored": scene.world.name}
+
+
+def story_of_no_world(stage: Stage) -> dict[str, object]:
+    """A scene without a World gets none back."""
+    scene = small_scene()
+    scene.world = None
+    stage.generate()
+    stage.preview(1)
+    applied = stage.world.job_of(scene.world) is not None
+    bpy.ops.panoloom.restore_world()
+    stage.preview(2)
+    stage.finish()
+    return {"applied": applied, "restored": scene.world is None}
+
+
+def story_of_a_second_job(stage: Stage) -> dict[str, object]:
+    """The second job's World takes the place of the first one's; the user's is still the user's."""
+    scene = new_scene()
+    for _ in range(2):
+        stage.generate()
+        stage.preview(1)
+        stage.finish()
+    worlds = sorted(w.name for w in bpy.data.worlds)
+    bpy.ops.panoloom.restore_world()
+    return {"worlds": len(worlds), "restored": scene.world.name}
+
+
+def story_of_undo(stage: Stage) -> dict[str, object]:
+    """Undo in mid-job brings the user's World back, and the job then leaves it alone."""
+    scene = new_scene()
+    bpy.ops.ed.undo_push(message="before")
+    stage.generate()
+    stage.preview(1)
+    bpy.ops.ed.undo_push(message="our World")
+    bpy.ops.ed.undo()
+    scene = bpy.context.scene
+    undone = scene.world.name
+    stage.preview(2)
+    stage.finish()
+    gc.collect()
+    return {"undone": undone, "kept": bpy.context.scene.world.name}
+
+
+def story_of_a_loaded_file(stage: Stage) -> dict[str, object]:
+    """The file is saved and loaded in mid-job: the loop still finds its World."""
+    new_scene()
+    stage.generate()
+    stage.preview(1)
+    path = str(stage.folder / "scene.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.open_mainfile(filepath=path)
+    stage.finish()
+    found = environment(bpy.context.scene).image.source
+    bpy.ops.panoloom.restore_world()
+    return {"found": found, "restored": bpy.context.scene.world.name}
+
+
+def story_of_a_gone_scene(stage: Stage) -> dict[str, object]:
+    """Another file was opened: nothing is put into it unasked."""
+    new_scene()
+    stage.generate()
+    scene = new_scene()
+    stage.preview(1)
+    stage.finish()
+    return {"kept": scene.world.name, "why": stage.state.job.left_why}
+
+
+def story_of_missing_files(stage: Stage) -> dict[str, object]:
+    """A loop on another computer ends in a sentence."""
+    new_scene()
+    stage.folder, kept = stage.folder / "elsewhere", stage.folder
+    stage.generate()
+    stage.finish()
+    stage.folder = kept
+    problems = [str(p) for p in stage.state.shown_problems()]
+    bpy.ops.panoloom.copy_error()
+    bpy.ops.panoloom.dismiss_error()
+    return {"problems": problems, "dismissed": not stage.state.shown_problems()}
+
+
+def main(folder: str) -> dict[str, object]:
+    small_scene()
+    stage = Stage(Path(folder))
+    stories = [value for name, value in globals().items() if name.startswith("story_of")]
+    return {story.__name__: story(stage) for story in stories}
+
+
+run(main)

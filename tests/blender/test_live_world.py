@@ -1,0 +1,84 @@
+"""From Generate to the World and back, in bpy, with the engine's words made up."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def stories(blender, tmp_path_factory):
+    return blender("live_world.py", tmp_path_factory.mktemp("live"))
+
+
+def test_world_changes_with_the_first_preview_and_is_tagged(stories):
+    story = stories["story_of_a_job"]
+    assert story["before_preview"] == "Mine"
+    assert story["tagged"]
+
+
+def test_users_world_is_kept_untouched_and_comes_back(stories):
+    story = stories["story_of_a_job"]
+    assert story["mine_kept"] == [True, "untouched"]
+    assert story["can_restore"]
+    assert story["restored"] == "Mine"
+    assert story["restore_is_off"]
+
+
+def test_fifty_previews_leave_one_picture_and_one_file(stories):
+    story = stories["story_of_a_job"]
+    assert story["images_over_50_swaps"] == [1, 1]
+    assert story["preview_files"] == 1
+
+
+def test_finished_loop_plays_round_and_round_in_linear_light(stories):
+    assert stories["story_of_a_job"]["loop"] == {
+        "source": "SEQUENCE",
+        "duration": 4,
+        "cyclic": True,
+        "refresh": True,
+        "colour": "Linear Rec.709",
+        "images": 1,
+    }
+
+
+def test_restore_leaves_nothing_of_ours_and_apply_brings_it_back(stories):
+    story = stories["story_of_a_job"]
+    assert story["left_behind"] == [1, 0]
+    assert story["applied_again"] == "SEQUENCE"
+
+
+def test_world_chosen_in_mid_job_is_left_alone_and_apply_is_offered(stories):
+    story = stories["story_of_another_world"]
+    assert story["kept"] == ["Other", "Other"]
+    assert "Apply" in story["why"]
+    assert story["applied"]
+    assert story["restored"] == "Other"
+
+
+def test_scene_without_a_world_gets_none_back(stories):
+    assert stories["story_of_no_world"] == {"applied": True, "restored": True}
+
+
+def test_second_job_replaces_the_first_and_the_users_world_is_still_known(stories):
+    assert stories["story_of_a_second_job"] == {"worlds": 2, "restored": "Mine"}
+
+
+def test_undone_world_is_left_alone(stories):
+    assert stories["story_of_undo"] == {"undone": "Mine", "kept": "Mine"}
+
+
+def test_loop_finds_its_world_after_the_file_was_loaded_again(stories):
+    found = {"found": "SEQUENCE", "restored": "Mine"}
+    assert stories["story_of_a_loaded_file"] == found
+
+
+def test_nothing_is_put_into_a_file_that_was_opened_since(stories):
+    story = stories["story_of_a_gone_scene"]
+    assert story["kept"] == "Mine"
+    assert "gone" in story["why"]
+
+
+def test_loop_on_another_computer_gives_a_sentence(stories):
+    story = stories["story_of_missing_files"]
+    assert "not on this computer" in story["problems"][0]
+    assert story["dismissed"]
