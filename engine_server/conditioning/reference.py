@@ -137,10 +137,13 @@ def _pil_pixels(raw: bytes, name: str) -> np.ndarray:
 def _exr_pixels(raw: bytes, name: str) -> np.ndarray:
     """[H, W, 3 or 4] float32 of the picture layer of an EXR, also of a multi-layer one."""
     with OpenEXR.File(io.BytesIO(raw), separate_channels=True, header_only=True) as file:
+        num_parts = len(file.parts)
         for part in file.parts:
             low, high = part.header["dataWindow"]
             _check_size(int(high[0]) - int(low[0]) + 1, int(high[1]) - int(low[1]) + 1, name)
     with OpenEXR.File(io.BytesIO(raw), separate_channels=True) as file:
+        if len(file.parts) < num_parts:  # what cannot be decoded is left out, without an error
+            raise OSError("a part of the file is damaged")
         channels = {
             channel: np.asarray(data.pixels)
             for part in reversed(file.parts)
