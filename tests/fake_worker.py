@@ -4,7 +4,7 @@ Run by the broker as a process. What it does is written in the prompt, as words 
 
     steps=8            how many steps a job has (the spec's own by default)
     die_at=3           attempt 1 ends itself with SIGKILL after step 3
-    die_always_at=3    every attempt does
+    dies=1             every attempt does, before its first step
     hold_at=2          waits after step 2 until the file `go` is in the library
     deaf=1             does not listen to CancelJob
     fail_at=4          sends JobFailed after step 4
@@ -58,6 +58,8 @@ def run(link: WorkerLink, job: RunJob, library: Path) -> None:
     if script.get("quits") and job.attempt == 1:
         link.send(JobCancelled(job_id=job.job_id))
         return
+    if script.get("dies"):
+        os.kill(os.getpid(), signal.SIGKILL)
     while state["step"] < num_steps:
         if link.cancelled(job.job_id) and not script.get("deaf"):
             link.send(JobCancelled(job_id=job.job_id))
@@ -91,8 +93,7 @@ def after_step(
     link: WorkerLink, job: RunJob, script: dict[str, int], step: int, library: Path
 ) -> bool:
     """False when the job ends here."""
-    dies = step == script.get("die_at") and job.attempt == 1
-    if dies or step == script.get("die_always_at"):
+    if step == script.get("die_at") and job.attempt == 1:
         link.close()  # flushes what was said, so that the test knows what was heard
         os.kill(os.getpid(), signal.SIGKILL)
     if step == script.get("fail_at"):

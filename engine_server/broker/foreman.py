@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from collections.abc import Callable, Sequence
@@ -41,14 +42,17 @@ from ...shared.messages import (
 from ...shared.wire import decode, encode
 from .admission import is_intact, result_key
 from .config import BrokerConfig
+from .crashes import CrashLedger
 from .process import WorkerProcess
 from .sockets import try_send
 from .store import Job, JobStore
+from .timers import Timers
 
 log = logging.getLogger(__name__)
 RESTART_DELAYS_S = (0.0, 1.0, 5.0)
 FREE_TIMEOUT_S = 120.0
 END_PATIENCE_S = 3.0
+LAST_WORDS_S = 0.1
 
 
 class Record(Protocol):
@@ -68,14 +72,6 @@ class _Current:
     attempt: int
     fraction: float = 0.0
     is_cancelled: bool = False
-
-
-@dataclass(slots=True, kw_only=True)
-class _Crashes:
-    """How often a job's worker ended without getting further than `fraction`."""
-
-    count: int = 0
-    fraction: float = -1.0
 
 
 class Foreman:
@@ -103,11 +99,11 @@ class Foreman:
         self._is_stopping = False
         self._end_reason = ""
         self._current: _Current | None = None
-        self._crashes: dict[str, _Crashes] = {}
+        self._crashes = CrashLedger(config.max_crashes)
         self._failed_starts = 0
         self._restarts = 0
         self._heard_at = 0.0
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = Timers()
         self._freed: asyncio.Future[MemoryFreed] | None = None
         self._cleanups: set[asyncio.Task[None]] = set()
 
@@ -152,7 +148,7 @@ class Foreman:
             if job is None:
                 self._rest()
                 return
-            self._disarm("idle")
+            self._timers.disarm("idle")
             if self._info is None or self._is_leaving:
                 self.ensure_worker()
                 return
@@ -162,7 +158,7 @@ class Foreman:
         """Start a worker if there is none, soon."""
         if self._process is None and "start" not in self._timers and not self._is_stopping:
             index = min(self._failed_starts, len(RESTART_DELAYS_S) - 1)
-            self._arm("start", RESTART_DELAYS_S[index], self._start)
+            self._timers.arm("start", RESTART_DELAYS_S[index], self._start)
 
     def finish_from_results(self, job: Job, worker: WorkerReady) -> bool:
         """Whether the job's pictures were made before; then it is finished at once."""
@@ -183,7 +179,7 @@ class Foreman:
         if not current.is_cancelled:
             current.is_cancelled = True
             self._tell(CancelJob(job_id=job.job_id))
-            self._arm("cancel", self._config.cancel_grace_s, self._end_stubborn)
+            self._timers.arm("cancel", self._config.cancel_grace_s, self._end_stubborn)
 
     async def free(self, level: str) -> MemoryFreed:
         """Have the worker give memory back.
@@ -202,7 +198,9 @@ class Foreman:
             return MemoryFreed(level=level)
         if level == "exit":
             self._is_leaving = True
-            await self._process.end(END_PATIENCE_S)
+            process = self._process
+            await process.end(END_PATIENCE_S)
+            self._ended(process, 0)
             return MemoryFreed(level=level)
         if self._freed is None:
             self._freed = asyncio.get_running_loop().create_future()
@@ -215,10 +213,10 @@ class Foreman:
     async def stop(self) -> None:
         """End the worker; its job stays in the store and is resumed at the next start."""
         self._is_stopping = True
-        for name in list(self._timers):
-            self._disarm(name)
+        self._timers.disarm()
         if self._process is not None:
             await self._process.end(END_PATIENCE_S)
+            self._process = None
         if self._cleanups:
             await asyncio.gather(*self._cleanups, return_exceptions=True)
 
@@ -227,7 +225,10 @@ class Foreman:
         while True:
             identity, *parts = await self._socket.recv_multipart()
             if self._process is None or identity != self._process.name:
-                self._send(identity, StopWorker())  # one of an earlier start
+                with contextlib.suppress(
+                    zmq.ZMQError
+                ):  # one of an earlier start, or its last words
+                    try_send(self._socket, identity, encode(StopWorker(), session=self._session))
                 continue
             try:
                 envelope = decode(parts, is_engine=True)
@@ -256,7 +257,7 @@ class Foreman:
     def _greet(self, info: WorkerReady) -> None:
         self._info = info
         self._failed_starts = 0
-        self._disarm("getting ready")
+        self._timers.disarm("getting ready")
         self._store.remember(
             "worker",
             {
@@ -311,7 +312,7 @@ class Foreman:
         )
         work_dir = self._config.work_dir(job.job_id)
         self._heard_at = asyncio.get_running_loop().time()
-        self._arm("stall", self._config.worker_stall_s, self._check_stall)
+        self._timers.arm("stall", self._config.worker_stall_s, self._check_stall)
         try:
             work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as why:
@@ -330,23 +331,20 @@ class Foreman:
     def _end_job(self, event: Message, *, key: str = "") -> None:
         self._record(event, key=key)
         job_id = self.running_job_id
-        self._crashes.pop(job_id, None)
+        self._crashes.forget(job_id)
         self._clean_up(job_id)
         self._let_go()
 
     def _let_go(self) -> None:
         self._current = None
-        self._disarm("stall")
-        self._disarm("cancel")
+        self._timers.disarm("stall")
+        self._timers.disarm("cancel")
         self.wake()
 
     def _interrupted(self, current: _Current, reason: str) -> None:
         """The worker is lost in mid-job: go on with another, unless it keeps dying here."""
-        crashes = self._crashes.setdefault(current.job_id, _Crashes())
-        if current.fraction > crashes.fraction:
-            crashes.count, crashes.fraction = 0, current.fraction
-        crashes.count += 1
-        if crashes.count < self._config.max_crashes:
+        count = self._crashes.count(current.job_id, current.fraction)
+        if not self._crashes.is_hopeless(current.job_id):
             text = f"{reason}. Another worker goes on from the last checkpoint."
             self._record(
                 JobResumed(job_id=current.job_id, attempt=current.attempt + 1, reason=text)
@@ -354,13 +352,13 @@ class Foreman:
             return
         words = self._process.last_words() if self._process is not None else ""
         error = GenerationFailed(
-            f"{reason}, {crashes.count} times at the same point of this job. The log of the worker "
+            f"{reason}, {count} times at the same point of this job. The log of the worker "
             f"says why: {self._config.worker_log}",
             log=str(self._config.worker_log),
             last_words=words,
         )
         self._record(_failed(current.job_id, error))
-        self._crashes.pop(current.job_id, None)
+        self._crashes.forget(current.job_id)
         self._clean_up(current.job_id)
 
     def _clean_up(self, job_id: str) -> None:
@@ -377,19 +375,24 @@ class Foreman:
         self._process, self._info = process, None
         self._is_leaving, self._end_reason = False, ""
         try:
-            process.start(lambda status: self._ended(process, status))
+            process.start(
+                # what it said last may still be on the line
+                lambda status: self._timers.arm(
+                    "last words", LAST_WORDS_S, lambda: self._ended(process, status)
+                )
+            )
         except GenerationFailed as why:
             log.error("%s", why)
             self._end_reason = str(why).rstrip(".")
             self._ended(process, -1)
             return
-        self._arm("getting ready", self._config.worker_start_timeout_s, self._end_sleeper)
+        self._timers.arm("getting ready", self._config.worker_start_timeout_s, self._end_sleeper)
 
     def _ended(self, process: WorkerProcess, status: int) -> None:
         if process is not self._process:
             return
-        for name in ("getting ready", "stall", "cancel", "idle"):
-            self._disarm(name)
+        process.ask_to_end()  # closes our end of its pipe
+        self._timers.disarm("getting ready", "stall", "cancel", "idle")
         was_ready, was_leaving = self._info is not None, self._is_leaving
         if self._freed is not None and not self._freed.done():
             self._freed.set_result(MemoryFreed(level="exit"))
@@ -434,7 +437,7 @@ class Foreman:
     def _rest(self) -> None:
         ttl_s = self._config.idle_worker_s
         if self._info is not None and ttl_s is not None and "idle" not in self._timers:
-            self._arm("idle", ttl_s, self._send_home)
+            self._timers.arm("idle", ttl_s, self._send_home)
 
     def _send_home(self) -> None:
         if self._process is not None and self._current is None:
@@ -459,7 +462,7 @@ class Foreman:
         silent_s = asyncio.get_running_loop().time() - self._heard_at
         left_s = self._config.worker_stall_s - silent_s
         if left_s > 0:
-            self._arm("stall", left_s + 0.1, self._check_stall)
+            self._timers.arm("stall", left_s + 0.1, self._check_stall)
         elif self._process is not None:
             self._end_reason = f"The worker was silent for {silent_s:.0f} seconds and was ended"
             self._process.kill()
@@ -467,31 +470,16 @@ class Foreman:
     # Small change
 
     def _tell(self, message: Message) -> None:
-        if self._process is not None:
-            self._send(self._process.name, message)
-
-    def _send(self, identity: bytes, message: Message) -> None:
+        if self._process is None:
+            return
         try:
-            try_send(self._socket, identity, encode(message, session=self._session))
+            raw = encode(message, session=self._session)
+            try_send(self._socket, self._process.name, raw)
         except (zmq.ZMQError, MalformedMessage) as why:
             log.warning("cannot reach the worker: %s", why)
-            if isinstance(message, RunJob) and self._process is not None:
+            if isinstance(message, RunJob):
                 self._end_reason = "The worker could not be reached"
                 self._process.kill()
-
-    def _arm(self, name: str, delay_s: float, action: Callable[[], None]) -> None:
-        self._disarm(name)
-
-        def fire() -> None:
-            self._timers.pop(name, None)
-            action()
-
-        self._timers[name] = asyncio.get_running_loop().call_later(delay_s, fire)
-
-    def _disarm(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()
 
 
 def _failed(job_id: str, error: PanoloomError) -> JobFailed:
