@@ -105,7 +105,8 @@ def revision(card: ModelCard) -> str:
     """
     if not card.weight_files:
         raise ModelNotInstalled(
-            f"The weights of model '{card.name}' are missing from {card.folder}; reinstall panoloom.",
+            f"The weights of model '{card.name}' are missing from {card.folder}; "
+            "reinstall panoloom.",
             model=card.name,
         )
     digest = hashlib.sha256()
@@ -164,16 +165,16 @@ def _check_length(spec: JobSpec, card: ModelCard) -> None:
     if card.model_frames(seconds) < card.window_frames * card.ratio_t:
         nearest = math.ceil(shortest * spec.fps)
         raise InvalidJob(
-            f"{spec.num_frames} frames at {spec.fps:g} fps are {seconds:.2f} s; model '{card.name}' "
-            f"makes loops of at least {shortest:g} s: ask for {nearest} frames or more.",
+            f"{spec.num_frames} frames at {spec.fps:g} fps are {seconds:.2f} s; "
+            f"model '{card.name}' makes loops of at least {shortest:g} s: ask for {nearest} frames or more.",
             field="num_frames",
             nearest=nearest,
         )
     if seconds > card.max_seconds:
         nearest = math.floor(card.max_seconds * spec.fps)
         raise InvalidJob(
-            f"{spec.num_frames} frames at {spec.fps:g} fps are {seconds:.1f} s; model '{card.name}' "
-            f"makes loops of at most {card.max_seconds:g} s: ask for {nearest} frames or fewer.",
+            f"{spec.num_frames} frames at {spec.fps:g} fps are {seconds:.1f} s; "
+            f"model '{card.name}' makes loops of at most {card.max_seconds:g} s: ask for {nearest} frames or fewer.",
             field="num_frames",
             nearest=nearest,
         )
