@@ -14,13 +14,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ..shared.errors import UserError
-
-DEVICES = ("auto", "cpu", "cuda", "mps")
-VARIABLES = {
-    "library": "PANOLOOM_LIBRARY",
-    "device": "PANOLOOM_DEVICE",
-}
+LIBRARY_VARIABLE = "PANOLOOM_LIBRARY"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,34 +23,18 @@ class EngineConfig:
 
     Attributes:
         library: Absolute path of the folder for results.
-        device: Where the network runs: "auto", "cpu", "cuda", "cuda:1", "mps".
     """
 
     library: Path
-    device: str = "auto"
 
     @staticmethod
     def read(
-        *,
-        library: Path | str | None = None,
-        device: str | None = None,
-        environ: Mapping[str, str] | None = None,
+        *, library: Path | str | None = None, environ: Mapping[str, str] | None = None
     ) -> EngineConfig:
-        """The settings in force; arguments win over variables, which win over defaults.
-
-        Raises:
-            UserError: A device nobody knows; `details["known"]` lists them.
-        """
+        """The settings in force: arguments win over variables, which win over defaults."""
         environ = os.environ if environ is None else environ
-        chosen = library or environ.get(VARIABLES["library"]) or default_library()
-        where = device or environ.get(VARIABLES["device"]) or "auto"
-        if where.partition(":")[0] not in DEVICES:
-            raise UserError(
-                f"There is no device '{where}'. Known: {', '.join(DEVICES)}.",
-                field="device",
-                known=list(DEVICES),
-            )
-        return EngineConfig(library=Path(chosen).expanduser().absolute(), device=where)
+        chosen = library or environ.get(LIBRARY_VARIABLE) or default_library()
+        return EngineConfig(library=Path(chosen).expanduser().absolute())
 
 
 def default_library() -> Path:

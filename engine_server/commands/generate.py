@@ -1,0 +1,132 @@
+"""`panoloom generate`: from words to a folder of files, on the engine or on one of its own."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ...shared.errors import PanoloomError, TransportError, UserError
+from ...shared.jobs import ArtifactRef, JobState
+from ...shared.jobview import JobView
+from ..client import Engine
+from .access import add_library_word, engine_or_own, library_of
+from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED
+from .progress_bar import ProgressBar
+from .request import Request, add_job_words, request_from
+
+LENGTH = (
+    "Length: --frames alone runs at the model's own rate; --seconds alone at 24 frames a second; "
+    "neither is 16 frames at 8."
+)
+
+
+def add_to(commands: Any) -> None:
+    """Add the command to the program."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "generate", help="make a looping panorama from a prompt", epilog=LENGTH
+    )
+    add_job_words(parser)
+    add_library_word(parser, "--out", "--library")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check, submit, watch, report."""
+    request = request_from(options)
+    with engine_or_own(library_of(options)) as engine, ProgressBar() as bar:
+        job_id = submit(engine, request)
+        view = JobView(job_id=job_id)
+        try:
+            follow(engine, view, bar)
+        except KeyboardInterrupt:
+            call_off(engine, view, bar)
+        except TransportError as why:
+            view.state, view.error = JobState.FAILED, why
+    return report(view, as_json=options.json)
+
+
+def submit(engine: Engine, request: Request) -> str:
+    """Store what the job refers to, then the job; returns its id."""
+    for blob in request.blobs:
+        engine.store_blob(blob)
+    return engine.submit(request.spec)
+
+
+def follow(engine: Engine, view: JobView, bar: ProgressBar) -> None:
+    """Keep `view` and the display up to date until the job has ended."""
+    for envelope in engine.watch(view.job_id, view.seq):
+        view.apply(envelope.message, envelope.parts)
+        bar.show(view)
+
+
+def call_off(engine: Engine, view: JobView, bar: ProgressBar) -> None:
+    """Cancel the job and wait until it has let go; a second Ctrl-C does not wait."""
+    bar.say("Cancelling; Ctrl-C again leaves at once.")
+    try:
+        engine.cancel(view.job_id)
+        follow(engine, view, bar)
+    except (KeyboardInterrupt, TransportError):
+        view.state = JobState.CANCELLED
+
+
+def report(view: JobView, *, as_json: bool) -> int:
+    """Say how it ended; returns the exit status."""
+    if as_json:
+        print(json.dumps(document(view)))
+    elif view.artifact is not None:
+        for path in files_of(view.artifact).values():
+            print(path)
+    for note in view.artifact.notes if view.artifact else ():
+        print(f"Note: {note}", file=sys.stderr)
+    if view.state is JobState.FINISHED:
+        return DONE
+    if view.state is JobState.CANCELLED:
+        print("Cancelled.", file=sys.stderr)
+        return INTERRUPTED
+    print(f"panoloom: {view.error or 'the job failed'}", file=sys.stderr)
+    return status_of(view.error)
+
+
+def status_of(error: PanoloomError | None) -> int:
+    """Exit status of a job that ended in `error`: 3 where another machine could have done it."""
+    return CANNOT if isinstance(error, UserError) else JOB_FAILED
+
+
+def document(view: JobView) -> dict[str, Any]:
+    """How a job ended, as plain data."""
+    plain: dict[str, Any] = {"job_id": view.job_id, "state": view.state.value}
+    if view.artifact is not None:
+        artifact = view.artifact
+        plain |= {
+            "folder": artifact.folder,
+            "files": files_of(artifact),
+            "width": artifact.width,
+            "height": artifact.height,
+            "num_frames": artifact.num_frames,
+            "fps": artifact.fps,
+            "loop": artifact.loop,
+            "manifest_sha256": artifact.manifest_sha256,
+            "notes": list(artifact.notes),
+        }
+    if view.error is not None:
+        code, message, details = view.error.to_wire()
+        plain["error"] = {"code": code, "message": message, "details": details}
+    return plain
+
+
+def files_of(artifact: ArtifactRef) -> dict[str, str]:
+    """The things a person looks for in the folder, by name, those that are there."""
+    folder = Path(artifact.folder)
+    names = {
+        "folder": "",
+        "video": "loop.mp4",
+        "frames": "frames",
+        "poster": "poster.png",
+        "contact_sheet": "contact-sheet.png",
+        "manifest": "manifest.json",
+    }
+    return {what: str(folder / name) for what, name in names.items() if (folder / name).exists()}
