@@ -116,6 +116,44 @@ def first_state(
     return StageState(stage=0, step=0, x=x)
 
 
+def first_state(
+    stage: Stage, spec: LatentSpec, *, num_frames: int, seed: int, init: Tensor | None = None
+) -> StageState:
+    """Where a job begins: seeded noise, over the picture `init` if the stage starts below 1.
+
+    Args:
+        stage: First rung.
+        spec: The model's latents.
+        num_frames: F, latent frames.
+        seed: Of the noise.
+        init: Picture ``[C, F or 1, H, W]`` of any size.
+
+    Raises:
+        InvalidJob: The size fits neither cells nor views, or there is no picture to start from.
+    """
+    if init is None and stage.sigma_start < 1:
+        raise InvalidJob(
+            "A first stage that starts below noise level 1 needs a picture to start from.",
+            field="stages",
+        )
+    plan = plan_stage(stage, spec)
+    shape = (spec.channels, num_frames, plan.latent_height, plan.latent_width)
+    return _entered(0, stage, shape, seed=seed, picture=init)
+
+
+def _entered(
+    index: int, stage: Stage, shape: tuple[int, ...], *, seed: int, picture: Tensor | None
+) -> StageState:
+    """The state a stage begins with: the picture, resampled to it, under its first noise level."""
+    channels, frames, height, width = shape
+    noise = normal_noise((channels, frames, height, width), seed=seed, stage=index)
+    if picture is None:
+        return StageState(stage=index, step=0, x=noise * stage.sigma_start)
+    resized = resize_erp(picture, size=(height, width)).expand(shape)
+    x = renoise(resized, noise, sigma_from=0.0, sigma_to=stage.sigma_start)
+    return StageState(stage=index, step=0, x=x)
+
+
 @torch.no_grad()
 def denoise_stages(
     stages: Sequence[Stage],
@@ -158,24 +196,20 @@ def denoise_stages(
         Cancelled, InvalidJob, GenerationFailed: See `denoise_panorama`.
     """
     plans = [plan_stage(stage, adapter.spec) for stage in stages]
-    if resume is None:
-        resume = first_state(stages[0], adapter.spec, num_frames=num_frames, seed=seed, init=init)
-    first, picture = resume.stage, resume.x
-    for index in range(first, len(stages)):
-        plan, stage = plans[index], stages[index]
+    state = resume or first_state(
+        stages[0], adapter.spec, num_frames=num_frames, seed=seed, init=init
+    )
+    while True:
+        index = state.stage
+        stage, plan = stages[index], plans[index]
         shape = (adapter.spec.channels, num_frames, plan.latent_height, plan.latent_width)
-        sigmas = flow_sigmas(stage.steps, sigma_start=stage.sigma_start, shift=shift)
-        if index == first:
-            x, start_step = resume.x, resume.step
-        else:
-            x, start_step = _start(picture, shape, sigmas[0], seed=seed, stage=index), 0
         picture = denoise_panorama(
-            x,
+            state.x,
             adapter=adapter,
             cond=cond,
             uncond=uncond,
             guidance_scale=guidance_scale,
-            sigmas=sigmas,
+            sigmas=flow_sigmas(stage.steps, sigma_start=stage.sigma_start, shift=shift),
             shape=shape,
             seed=seed,
             stage=index,
@@ -184,20 +218,14 @@ def denoise_stages(
             reference=_resized(reference, plan),
             on_step=_teller(on_step, stages, index),
             cancelled=cancelled,
-            start_step=start_step,
+            start_step=state.step,
             plan=plan,
         )
-    return picture
-
-
-def _start(
-    picture: Tensor | None, shape: tuple[int, int, int, int], sigma: float, *, seed: int, stage: int
-) -> Tensor:
-    noise = normal_noise(shape, seed=seed, stage=stage)
-    if picture is None:
-        return noise * sigma
-    resized = resize_erp(picture, size=shape[2:]).expand(shape)
-    return renoise(resized, noise, sigma_from=0.0, sigma_to=sigma)
+        if index + 1 == len(stages):
+            return picture
+        above = plans[index + 1]
+        finer = (*shape[:2], above.latent_height, above.latent_width)
+        state = _entered(index + 1, stages[index + 1], finer, seed=seed, picture=picture)
 
 
 def _resized(keep: Keep | None, plan: ViewPlan) -> Keep | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ...shared.errors import InvalidJob
 
@@ -126,15 +127,12 @@ def _on_ring(starts: list[int], num_frames: int, size: int, cut: Cut) -> tuple[T
 
 
 def _docked(starts: list[int], num_frames: int, size: int, cut: Cut) -> tuple[TimeWindow, ...]:
-    windows, own_start = [], 0
-    for k, start in enumerate(starts):
-        own_stop = size
-        if k + 1 < len(starts):
-            gap = starts[k + 1] - start
-            own_stop = _cut_at(gap, size, k, cut)
-        frames = tuple(range(start, start + size))
-        windows.append(TimeWindow(frames=frames, own_start=own_start, own_stop=own_stop))
-        if k + 1 < len(starts):
-            own_start = own_stop - gap
-    assert windows[-1].frames[-1] == num_frames - 1
+    assert starts[-1] + size == num_frames
+    gaps = [after - before for before, after in pairwise(starts)]
+    stops = [_cut_at(gap, size, k, cut) for k, gap in enumerate(gaps)]
+    own_starts = [0, *(stop - gap for stop, gap in zip(stops, gaps, strict=True))]
+    windows = [
+        TimeWindow(frames=tuple(range(start, start + size)), own_start=own, own_stop=stop)
+        for start, own, stop in zip(starts, own_starts, [*stops, size], strict=True)
+    ]
     return tuple(window for window in windows if window.own_start < window.own_stop)

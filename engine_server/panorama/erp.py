@@ -58,7 +58,7 @@ def directions_to_angles(directions: Floats) -> tuple[Floats, Floats]:
 
 def cell_directions(height: int, width: int) -> Floats:
     """Directions ``[height, width, 3]`` of the cell centres of an ERP grid."""
-    row, column = np.arange(height) + 0.5, np.arange(width) + 0.5
+    row, column = np.arange(0.5, height), np.arange(0.5, width)
     yaw_rad, pitch_rad = pixels_to_angles(row[:, None], column[None], height=height, width=width)
     return angles_to_directions(yaw_rad, pitch_rad)
 
