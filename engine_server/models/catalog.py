@@ -166,7 +166,8 @@ def _check_length(spec: JobSpec, card: ModelCard) -> None:
         nearest = math.ceil(shortest * spec.fps)
         raise InvalidJob(
             f"{spec.num_frames} frames at {spec.fps:g} fps are {seconds:.2f} s; "
-            f"model '{card.name}' makes loops of at least {shortest:g} s: ask for {nearest} frames or more.",
+            f"model '{card.name}' makes loops of at least {shortest:g} s: "
+            f"ask for {nearest} frames or more.",
             field="num_frames",
             nearest=nearest,
         )
@@ -174,7 +175,8 @@ def _check_length(spec: JobSpec, card: ModelCard) -> None:
         nearest = math.floor(card.max_seconds * spec.fps)
         raise InvalidJob(
             f"{spec.num_frames} frames at {spec.fps:g} fps are {seconds:.1f} s; "
-            f"model '{card.name}' makes loops of at most {card.max_seconds:g} s: ask for {nearest} frames or fewer.",
+            f"model '{card.name}' makes loops of at most {card.max_seconds:g} s: "
+            f"ask for {nearest} frames or fewer.",
             field="num_frames",
             nearest=nearest,
         )
