@@ -226,13 +226,20 @@ def render(scene: Any, frame: int, target: Path) -> None:
     settings.resolution_x, settings.resolution_y = RENDER_SIZE
     settings.resolution_percentage = 100
     scene.cycles.samples = RENDER_SAMPLES
-    scene.cycles.use_denoising = bool(bpy.app.build_options.openimagedenoise)
+    scene.cycles.use_denoising = can_denoise()
     scene.view_settings.view_transform = "Standard"
     if hasattr(settings.image_settings, "media_type"):
         settings.image_settings.media_type = "IMAGE"
     settings.image_settings.file_format = "PNG"
     settings.filepath = str(target)
     bpy.ops.render.render(write_still=True)
+
+
+def can_denoise() -> bool:
+    """Whether this build of Cycles has its denoiser."""
+    import _cycles  # a part of Blender, there once bpy is
+
+    return bool(getattr(_cycles, "with_openimagedenoise", False))
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
