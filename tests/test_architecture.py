@@ -66,7 +66,13 @@ ALLOWED = {
     "engine_server/models/adapter.py": {"engine_server/panorama", "shared"},
     "engine_server/models/catalog.py": {"shared"},
     "engine_server/models/checksums.py": set(),
-    "engine_server/models": {"engine_server/models", "engine_server/panorama", "shared"},
+    "engine_server/models": {
+        "engine_server/models",
+        "engine_server/models/adapter.py",
+        "engine_server/models/catalog.py",
+        "engine_server/panorama",
+        "shared",
+    },
     "engine_server/worker": {
         "engine_server/colour.py",
         "engine_server/conditioning",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import hashlib
 import math
 import re
@@ -15,7 +14,7 @@ from ...shared.jobs import JobSpec, Reference
 from ..broker.images import read_head
 from ..models import catalog
 
-DEFAULTS = {field.name: field.default for field in dataclasses.fields(JobSpec)}
+DEFAULTS = JobSpec(prompt="")
 SECONDS_FPS = 24.0
 """Frames a second when only a length is asked for: what Blender's scenes run at."""
 
@@ -34,18 +33,18 @@ def add_job_words(parser: argparse.ArgumentParser) -> None:
     """Every word that shapes the pictures; defaults are those of JobSpec."""
     parser.add_argument("prompt", nargs="?", default="", metavar="PROMPT", help="what to show")
     add = parser.add_argument
-    add("--model", default=DEFAULTS["model"], help="which model (default: %(default)s)")
-    size = f"{DEFAULTS['width']}x{DEFAULTS['height']}"
+    add("--model", default=DEFAULTS.model, help="which model (default: %(default)s)")
+    size = f"{DEFAULTS.width}x{DEFAULTS.height}"
     add("--size", default=size, metavar="WxH", help="pixels, 2:1 (default: %(default)s)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--frames", type=int, metavar="N", help="frames of the loop")
     length.add_argument("--seconds", type=float, metavar="S", help="length of the loop")
     add("--fps", type=float, metavar="F", help="frames a second (default: see below)")
-    add("--seed", type=int, default=DEFAULTS["seed"], help="same seed, same pictures")
-    add("--steps", type=int, default=DEFAULTS["steps"], help="denoising steps (%(default)s)")
-    add("--guidance", type=float, default=DEFAULTS["guidance_scale"], metavar="G",
+    add("--seed", type=int, default=DEFAULTS.seed, help="same seed, same pictures")
+    add("--steps", type=int, default=DEFAULTS.steps, help="denoising steps (%(default)s)")
+    add("--guidance", type=float, default=DEFAULTS.guidance_scale, metavar="G",
         help="how strictly the prompt is followed, 1 is off (%(default)s)")  # fmt: skip
-    add("--method", default=DEFAULTS["method"], help="how views agree (%(default)s)")
+    add("--method", default=DEFAULTS.method, help="how views agree (%(default)s)")
     add("--negative", default="", metavar="PROMPT", help="what to steer away from")
     add("--reference", type=Path, metavar="IMG", help="panorama to start from")
     add("--mask", type=Path, metavar="IMG", help="white keeps that part of the reference")
@@ -114,8 +113,8 @@ def frames_and_fps(
         return frames, model_fps if fps is None else fps
     if seconds is None:
         if fps is None:
-            return int(DEFAULTS["num_frames"]), float(DEFAULTS["fps"])
-        seconds = DEFAULTS["num_frames"] / DEFAULTS["fps"]
+            return DEFAULTS.num_frames, DEFAULTS.fps
+        seconds = DEFAULTS.num_frames / DEFAULTS.fps
     rate = SECONDS_FPS if fps is None else fps
     return round(min(seconds * rate, 1e9)), rate
 

@@ -1,0 +1,274 @@
+"""The program: words in, files and an exit status out. No model is loaded anywhere here."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import fake_worker
+import pytest
+from fakes import FakeEngine
+
+from panoloom.engine_server import cli
+from panoloom.engine_server.broker import Broker, BrokerConfig
+from panoloom.engine_server.commands import access, progress_bar
+from panoloom.engine_server.config import EngineConfig, default_library
+from panoloom.engine_server.models import catalog
+from panoloom.shared.jobs import JobSpec
+from panoloom.shared.messages import CancelJob, SubmitJob
+
+COMMANDS = ["generate", "serve", "jobs", "cancel", "free", "status", "fetch", "doctor"]
+PROMPT = "steps=3"
+
+
+def fake_broker(config: BrokerConfig) -> Broker:
+    """The real broker with a worker that has no model."""
+    return Broker(config, catalog.plan, [], fake_worker.COMMAND)
+
+
+@pytest.fixture
+def no_weights_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plans as if the preview model were installed."""
+    monkeypatch.setattr(catalog, "plan", lambda spec: replace(spec, model_revision="test"))
+    monkeypatch.setattr(access, "make_broker", fake_broker)
+
+
+@pytest.fixture
+def engine(tmp_path: Path, no_weights_needed: None) -> Iterator[FakeEngine]:
+    with FakeEngine(tmp_path) as fake:
+        yield fake
+
+
+def submitted(engine: FakeEngine) -> JobSpec:
+    requests = [m for m in engine.received if isinstance(m, SubmitJob)]
+    return JobSpec.from_plain(requests[-1].spec)
+
+
+def python(code: str, **more: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,  # type: ignore[call-overload]
+    )
+
+
+def test_help_and_parsing_load_no_torch():
+    code = (
+        "import sys\n"
+        "from panoloom.engine_server import cli\n"
+        "cli.parser().parse_args(['generate', 'sea', '--size', '1024x512'])\n"
+        "cli.parser().format_help()\n"
+        "print(sorted({'torch', 'diffusers', 'cv2'} & set(sys.modules)))\n"
+    )
+    done = python(code)
+    assert done.communicate(timeout=60)[0].strip() == "[]"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main([command, "--help"])
+    assert end.value.code == 0
+    assert "usage: panoloom" in capsys.readouterr().out
+
+
+def test_module_and_program_are_the_same():
+    words = [sys.executable, "-m", "panoloom.engine_server", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("panoloom ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([""], "Write a prompt"),
+        (["sea", "--size", "512"], "WIDTHxHEIGHT"),
+        (["sea", "--size", "500x300"], "twice as wide"),
+        (["sea", "--frames", "1"], "from 2 to 2000"),
+        (["sea", "--frames", "100000"], "from 2 to 2000"),
+        (["sea", "--seconds", "nan"], "above 0"),
+        (["sea", "--seconds", "1e300"], "from 2 to 2000"),
+        (["sea", "--fps", "inf"], "above 0"),
+        (["sea", "--seed", "-1"], "seed"),
+        (["sea", "--guidance", "nan"], "guidance"),
+        (["sea", "--model", "sora"], "Known: preview"),
+        (["sea", "--mask", "x.png"], "--reference"),
+        (["sea", "--reference", "nowhere.png"], "cannot be read"),
+    ],
+)
+def test_wrong_words_end_with_2_and_a_sentence_before_any_engine(words, said, tmp_path, capsys):
+    assert cli.main(["generate", *words, "--out", str(tmp_path)]) == 2
+    output = capsys.readouterr()
+    assert said in output.err
+    assert output.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_method_lists_the_known_ones(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(catalog, "revision", lambda card: "test")
+    assert cli.main(["generate", "sea", "--method", "magic", "--out", str(tmp_path)]) == 2
+    assert "fused" in capsys.readouterr().err
+
+
+def test_missing_weights_end_with_3(monkeypatch, tmp_path, capsys):
+    card = catalog.MODELS["preview"]
+    monkeypatch.setitem(catalog.MODELS, "preview", replace(card, folder=tmp_path / "none"))
+    assert cli.main(["generate", "sea", "--out", str(tmp_path)]) == 3
+    assert "weights" in capsys.readouterr().err
+
+
+def test_reference_that_is_no_picture_is_refused_before_any_engine(tmp_path, capsys):
+    picture = tmp_path / "text.png"
+    picture.write_text("not a picture")
+    words = ["generate", "sea", "--reference", str(picture), "--out", str(tmp_path / "out")]
+    assert cli.main(words) == 2
+    assert "no picture" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_generate_brings_its_own_engine_and_prints_the_folder(tmp_path, no_weights_needed, capsys):
+    assert cli.main(["generate", PROMPT, "--out", str(tmp_path)]) == 0
+    output = capsys.readouterr()
+    folder = Path(output.out.splitlines()[0])
+    assert folder.parent == tmp_path
+    assert str(folder / "manifest.json") in output.out
+    assert not (tmp_path / ".panoloom" / "engine.json").exists()
+
+
+def test_generate_prints_exactly_one_json_document(tmp_path, no_weights_needed, capsys):
+    assert cli.main(["generate", PROMPT, "--out", str(tmp_path), "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["state"] == "finished"
+    assert Path(plain["files"]["manifest"]).is_file()
+
+
+def test_wrong_words_are_one_json_document_too(tmp_path, capsys):
+    words = ["generate", "sea", "--size", "9x9", "--json", "--out", str(tmp_path)]
+    assert cli.main(words) == 2
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "user.invalid_job"
+
+
+def test_generate_uses_the_engine_that_is_running(engine, tmp_path, capsys):
+    words = ["generate", PROMPT, "--seed", "7", "--no-loop", "--guidance", "2.5"]
+    assert cli.main([*words, "--out", str(tmp_path)]) == 0
+    spec = submitted(engine)
+    assert (spec.prompt, spec.seed, spec.loop, spec.guidance_scale) == (PROMPT, 7, False, 2.5)
+
+
+def test_defaults_of_generate_are_those_of_a_job(engine, tmp_path):
+    cli.main(["generate", PROMPT, "--out", str(tmp_path)])
+    assert submitted(engine) == JobSpec(prompt=PROMPT)
+
+
+@pytest.mark.parametrize(
+    ("words", "frames_and_fps"),
+    [
+        (["--frames", "24"], (24, catalog.MODELS["preview"].fps)),
+        (["--frames", "24", "--fps", "12"], (24, 12.0)),
+        (["--seconds", "2"], (48, 24.0)),
+        (["--seconds", "1.5", "--fps", "30"], (45, 30.0)),
+        (["--fps", "30"], (60, 30.0)),
+    ],
+)
+def test_length_is_frames_at_the_models_rate_or_seconds_at_24(
+    words, frames_and_fps, engine, tmp_path
+):
+    cli.main(["generate", PROMPT, *words, "--out", str(tmp_path)])
+    spec = submitted(engine)
+    assert (spec.num_frames, spec.fps) == frames_and_fps
+
+
+def test_failed_job_ends_with_4_and_the_engines_sentence(engine, tmp_path, capsys):
+    assert cli.main(["generate", "steps=5 fail_at=2", "--out", str(tmp_path)]) == 4
+    assert "sea" in capsys.readouterr().err
+
+
+def test_ctrl_c_cancels_the_job_and_ends_with_130(engine, tmp_path, monkeypatch, capsys):
+    def interrupt(bar: progress_bar.ProgressBar, view: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(catalog, "plan", lambda spec: spec)
+    monkeypatch.setattr(progress_bar.ProgressBar, "show", interrupt)
+    words = ["generate", "steps=5 hold_at=2", "--out", str(tmp_path), "--json"]
+    assert cli.main(words) == 130
+    assert any(isinstance(m, CancelJob) for m in engine.received)
+    assert json.loads(capsys.readouterr().out)["state"] == "cancelled"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_interrupted_process_cancels_its_job_and_ends_with_130(engine, tmp_path):
+    code = (
+        "import sys\n"
+        "from panoloom.engine_server import cli\n"
+        "from panoloom.engine_server.models import catalog\n"
+        "catalog.plan = lambda spec: spec\n"
+        f"sys.exit(cli.main(['generate', 'steps=5 hold_at=2', '--out', {str(tmp_path)!r}]))\n"
+    )
+    with python(code) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("denoising"):
+                process.send_signal(signal.SIGINT)
+                break
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert output == ""
+    assert any(isinstance(m, CancelJob) for m in engine.received)
+
+
+def test_jobs_lists_and_cancel_takes_the_beginning_of_an_id(engine, tmp_path, capsys):
+    cli.main(["generate", PROMPT, "--out", str(tmp_path), "--json"])
+    job_id = json.loads(capsys.readouterr().out)["job_id"]
+    assert cli.main(["jobs", "--library", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["jobs"][0]["job_id"] == job_id
+    assert cli.main(["jobs", "--library", str(tmp_path)]) == 0
+    assert job_id[:8] in capsys.readouterr().out
+    assert cli.main(["cancel", job_id[:6], "--library", str(tmp_path)]) == 0
+    assert "ended already" in capsys.readouterr().out
+    assert cli.main(["cancel", "zz", "--library", str(tmp_path)]) == 2
+
+
+def test_status_says_who_runs(engine, tmp_path, capsys):
+    assert cli.main(["status", "--library", str(tmp_path)]) == 0
+    assert str(tmp_path) in capsys.readouterr().out
+    assert cli.main(["status", "--library", str(tmp_path), "--json"]) == 0
+    assert "worker" in json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("command", ["jobs", "status", "free"])
+def test_questions_without_an_engine_end_with_3(command, tmp_path, capsys):
+    assert cli.main([command, "--library", str(tmp_path)]) == 3
+    assert "No engine is running" in capsys.readouterr().err
+
+
+def test_fetch_refuses_what_is_no_hash(tmp_path, capsys):
+    assert cli.main(["fetch", "../../etc/passwd", "--library", str(tmp_path)]) == 2
+    assert "64" in capsys.readouterr().err
+
+
+def test_serving_to_other_machines_has_to_be_asked_for(tmp_path, capsys):
+    assert cli.main(["serve", "--host", "0.0.0.0", "--library", str(tmp_path)]) == 2
+    assert "Allow that" in capsys.readouterr().err
+
+
+def test_library_is_the_word_then_the_variable_then_the_default(tmp_path):
+    environ = {"PANOLOOM_LIBRARY": str(tmp_path / "variable")}
+    assert EngineConfig.read(library=tmp_path, environ=environ).library == tmp_path
+    assert EngineConfig.read(environ=environ).library == tmp_path / "variable"
+    assert EngineConfig.read(environ={}).library == default_library()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0:00"), (7, "0:07"), (750, "12:30"), (3723, "1:02:03")]
+)
+def test_time_left_reads_like_a_clock(seconds, text):
+    assert progress_bar.clock(seconds) == text
