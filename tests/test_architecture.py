@@ -224,6 +224,21 @@ def test_pyproject_lists_every_package_folder():
     assert set(setup["package-dir"]) == set(setup["packages"])
 
 
+def test_every_data_file_beside_the_code_is_shipped():
+    """What lies in a package folder and is no Python has to be in `package-data`."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    setup = table["tool"]["setuptools"]
+    shipped = {
+        found
+        for name, patterns in setup["package-data"].items()
+        for pattern in patterns
+        for found in (ROOT / setup["package-dir"][name]).glob(pattern)
+    }
+    beside = {p for folder in FOLDERS for p in (ROOT / folder).rglob("*") if p.is_file()}
+    data = {p for p in beside if p.suffix not in (".py", ".pyc") and not p.name.startswith(".")}
+    assert data - shipped == set()
+
+
 def test_every_folder_with_sources_is_a_package():
     for path in sources():
         assert (path.parent / "__init__.py").is_file(), path.parent
