@@ -1,0 +1,163 @@
+"""The installed extension drives a running engine: one job to a rendered World, one cancelled.
+
+    end_to_end.py FOLDER CONNECTION_FILE '{"prompt": …, "steps": …, "reference": true, …}'
+
+The World is rendered by a panoramic camera that looks where the scene's camera looked at Generate,
+pixel by pixel as large as the loop, and held against the EXR frames on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+from stage import part, render, run, small_scene
+
+HEADING = math.radians(37)
+PATIENCE_S = 500
+
+
+def pump(until: Any, seen: list[str] | None = None) -> None:
+    """Tick as Blender's timer would."""
+    tick = part("blender_addon.timer").tick
+    model, runtime = part("blender_addon.panel_model"), part("blender_addon.runtime")
+    end = time.monotonic() + PATIENCE_S
+    while not until():
+        assert time.monotonic() < end, runtime.state().shown_problems()
+        tick()
+        row = model.panel_model(runtime.facts(bpy.context.scene)).progress
+        if seen is not None and row is not None and row.text not in seen:
+            seen.append(row.text)
+        time.sleep(0.005)
+
+
+def glowing_wall(scene: Any) -> None:
+    """A red emitter ahead of the camera, for the reference."""
+    ahead = (5 * math.cos(HEADING), 5 * math.sin(HEADING), 0)
+    bpy.ops.mesh.primitive_uv_sphere_add(radius=2, location=ahead)
+    material = bpy.data.materials.new("glow")
+    material.use_nodes = True
+    nodes = material.node_tree.nodes
+    nodes.clear()
+    emission, output = nodes.new("ShaderNodeEmission"), nodes.new("ShaderNodeOutputMaterial")
+    emission.inputs["Color"].default_value = (1, 0, 0, 1)
+    material.node_tree.links.new(emission.outputs[0], output.inputs["Surface"])
+    bpy.context.object.data.materials.append(material)
+
+
+def look_all_around(scene: Any, width: int, height: int) -> None:
+    """Turn the scene into a measuring device: a panoramic camera, one exact ray a pixel."""
+    for thing in list(scene.objects):
+        if thing.type == "MESH":
+            bpy.data.objects.remove(thing)
+    camera = bpy.data.cameras.new("All around")
+    camera.type, camera.panorama_type = "PANO", "EQUIRECTANGULAR"
+    holder = bpy.data.objects.new("All around", camera)
+    holder.rotation_euler = (math.pi / 2, 0, HEADING - math.pi / 2)
+    scene.collection.objects.link(holder)
+    scene.camera = holder
+    scene.render.resolution_x, scene.render.resolution_y = width, height
+    scene.cycles.pixel_filter_type = "BOX"
+    scene.cycles.filter_width = 0.01
+
+
+def read_exr(path: Path) -> np.ndarray:
+    image = bpy.data.images.load(str(path), check_existing=False)
+    image.colorspace_settings.name = "Non-Color"
+    width, height = image.size
+    pixels = np.empty(width * height * 4, np.float32)
+    image.pixels.foreach_get(pixels)
+    bpy.data.images.remove(image)
+    return pixels.reshape(height, width, 4)[::-1]
+
+
+def compare(scene: Any, loop: Path, num_frames: int, folder: Path) -> dict[str, float]:
+    """Largest difference between what the World shows and the frame it should show, by frame."""
+    worst = {}
+    for frame in (0, 1, 2, num_frames, num_frames + 1):
+        index = (frame - 1) % num_frames + 1
+        expected = read_exr(loop / "frames" / f"loop_{index:04d}.exr")
+        if frame == 0:
+            look_all_around(scene, expected.shape[1], expected.shape[0])
+        scene.frame_set(frame)
+        shown = render(scene, folder / "around.exr")
+        difference = np.abs(
+            shown[1:-1, :, :3] - expected[1:-1, :, :3]
+        )  # the poles blend, in Cycles
+        worst[str(frame)] = float(np.quantile(difference, 0.999))
+    return worst
+
+
+def main(folder: str, connection: str, words: str) -> dict[str, object]:
+    asked = json.loads(words)
+    scene = small_scene()
+    mine = bpy.data.worlds.new("Mine")
+    scene.world = mine
+    scene.camera.matrix_world = Matrix.Rotation(HEADING - math.pi / 2, 4, "Z") @ Matrix.Rotation(
+        math.radians(80), 4, "X"
+    )
+    glowing_wall(scene)
+    settings = scene.panoloom
+    settings.prompt, settings.steps = asked["prompt"], asked["steps"]
+    settings.seconds = asked["num_frames"] / 24
+    settings.use_reference = asked["reference"]
+    settings.seed = asked.get("seed", 0)
+    state = part("blender_addon.runtime").state()
+    bpy.ops.panoloom.connect(place=connection)
+    pump(lambda: state.session.state.value == "connected")
+    bpy.ops.panoloom.generate()
+    job, seen, worlds = state.job, [], []
+
+    def done() -> bool:
+        worlds.append((scene.world.name, job.shown_step))
+        return job.is_done or (not job.is_active and job.artifact is None)
+
+    pump(done, seen)
+    facts = {
+        "state": str(job.view.state),
+        "problems": [str(p) for p in state.shown_problems()],
+        "phases": seen,
+        "previews": len({step for name, step in worlds if name != "Mine" and step >= 0}),
+        "tagged": scene.world.get("panoloom_job") == job.job_id,
+    }
+    if job.artifact is not None:
+        artifact = job.artifact
+        facts["notes"] = list(artifact.notes)
+        facts["num_frames"] = artifact.num_frames
+        loop = Path(artifact.folder)
+        facts["differences"] = compare(scene, loop, artifact.num_frames, Path(folder))
+        first = read_exr(loop / "frames" / "loop_0001.exr")
+        middle = first[first.shape[0] // 2]
+        quarter = first.shape[1] // 4
+        facts["linear"] = {
+            name: [round(float(v), 4) for v in middle[i % first.shape[1], :3]]
+            for name, i in {"ahead": 2 * quarter, "right": 3 * quarter, "behind": 0}.items()
+        }
+    bpy.ops.panoloom.restore_world()
+    facts["restored"] = scene.world.name
+    if asked.get("cancel"):
+        settings.prompt = asked["cancel"]
+        settings.use_reference = False
+        bpy.ops.panoloom.generate()
+        pump(lambda: state.job.shown_step >= 1)
+        bpy.ops.panoloom.cancel()
+        pump(lambda: not state.job.is_active)
+        facts["cancelled"] = str(state.job.view.state)
+        facts["world_after_cancel"] = scene.world.get("panoloom_job") == state.job.job_id
+        facts["can_generate_again"] = bpy.ops.panoloom.generate.poll()
+    if asked.get("fail"):
+        settings.prompt = asked["fail"]
+        bpy.ops.panoloom.generate()
+        pump(lambda: not state.job.is_active)
+        pump(lambda: bool(state.shown_problems()))
+        facts["failed"] = [str(p) for p in state.shown_problems()]
+    return facts
+
+
+run(main)
