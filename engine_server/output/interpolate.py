@@ -11,6 +11,7 @@ warping and the occlusion weights are our own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -21,13 +22,16 @@ import numpy as np
 from ...shared.errors import GenerationFailed
 from .surroundings import with_surroundings
 
+FINEST_WIDTH = 320
+"""Pixels across the ring at which flow is sought; finer is slower and no better."""
 FIXED_POINT_STEPS = 6
-_NO_MAP = np.empty(0, np.float32)
-STILL_TRUST = 0.05
 STILL_SPREAD = 0.04
 """Difference between two frames, 0..1, up to which a place may count as unmoved."""
+STILL_TRUST = 0.05
+"""Of a place that may be unmoved, against 1 for a trajectory that leads home."""
 TRACE_SPREAD_PX = 1.0
 """A place that no trajectory passes within about this distance has lost its source."""
+_NO_MAP = np.empty(0, np.float32)
 
 
 def at_rate(
@@ -134,7 +138,7 @@ def _flows(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarra
     span = max(max(float(grey.max()) for grey in greys) - low, 1e-6)
     old, new = (np.rint((grey - low) * (255.0 / span)).astype(np.uint8) for grey in greys)
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    search.setFinestScale(0)
+    search.setFinestScale(max(round(math.log2(old.shape[1] / FINEST_WIDTH)), 0))
     start = np.zeros((*old.shape, 2), np.float32)
     return search.calc(old, new, start.copy()), search.calc(new, old, start)
 
