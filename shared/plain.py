@@ -56,7 +56,8 @@ def from_plain(cls: type[T], plain: Any, *, error: Wrong, where: str) -> T:
 
 
 def _build(cls: type[T], plain: Any, error: Wrong, where: str, path: str, depth: int) -> T:
-    if not isinstance(plain, dict) or depth > MAX_DEPTH:
+    is_table = isinstance(plain, dict) and all(type(key) is str for key in plain)
+    if not is_table or depth > MAX_DEPTH:
         raise error(f"The {where} should be a table of fields{_at(path)}.", field=path)
     values: dict[str, Any] = {}
     for name, (hint, is_required) in _fields(cls).items():

@@ -1,0 +1,92 @@
+"""A real broker for tests: real sockets, keys, store and worker process, but no model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fake_worker
+
+from panoloom.engine_server.broker import Broker, BrokerConfig, running
+from panoloom.engine_server.client import Engine
+from panoloom.shared.connection import Connection, connection_path, read_connection
+from panoloom.shared.errors import EngineUnreachable, InvalidJob
+from panoloom.shared.jobs import JobSpec
+
+MODELS = [{"name": "preview"}]
+
+
+def plan(spec: JobSpec) -> JobSpec:
+    """A catalogue of one model."""
+    if spec.model != "preview":
+        raise InvalidJob(f"There is no model {spec.model!r}.", field="model", known=["preview"])
+    return spec
+
+
+@contextmanager
+def real_broker(
+    library: Path, *, worker: list[str] | None = None, **settings: Any
+) -> Iterator[Broker]:
+    """A broker in a thread; it has ended when the block is left."""
+    config = BrokerConfig(library=Path(library), engine_version="test", **settings)
+    with running(Broker(config, plan, MODELS, worker or fake_worker.COMMAND)) as broker:
+        yield broker
+
+
+@contextmanager
+def broker_process(library: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A broker in a process of its own, which a test may kill."""
+    command = [sys.executable, str(Path(__file__).resolve()), str(library)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    try:
+        wait_for_engine(library, process.pid)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+
+
+def wait_for_engine(library: Path, pid: int) -> Connection:
+    """The connection of the engine with this process id, once it listens."""
+    for _ in range(2000):
+        try:
+            found = read_connection(connection_path(library))
+            if found.pid == pid:
+                return found
+        except EngineUnreachable:
+            pass
+        time.sleep(0.01)
+    raise AssertionError("the engine did not start")
+
+
+def client(library: Path, **settings: Any) -> Engine:
+    """A client that gives up sooner than usual."""
+    return Engine.connect(library, **{"timeout_s": 5.0, "patience_s": 20.0, **settings})
+
+
+def wait_until_gone(pid: int) -> None:
+    """Return once no process has this id, or only as a zombie."""
+    for _ in range(1000):
+        try:
+            os.kill(pid, 0)
+            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
+                return
+        except (ProcessLookupError, FileNotFoundError):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"process {pid} is still there")
+
+
+if __name__ == "__main__":
+    from panoloom.engine_server.broker import serve
+
+    config = BrokerConfig(library=Path(sys.argv[1]), engine_version="test")
+    serve(Broker(config, plan, MODELS, fake_worker.COMMAND))

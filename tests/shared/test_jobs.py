@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from panoloom.shared.errors import InvalidJob
+from panoloom.shared.jobs import (
+    ArtifactRef,
+    JobSpec,
+    JobState,
+    Reference,
+    Stage,
+    nearest_2_to_1,
+)
+
+SHA = "0123456789abcdef" * 4
+FULL = JobSpec(
+    prompt="northern lights",
+    negative_prompt="people",
+    seed=7,
+    width=1024,
+    height=512,
+    num_frames=24,
+    fps=12,
+    loop=False,
+    reference=Reference(sha256=SHA, mask_sha256=SHA[::-1], strength=0.5),
+    stages=(Stage(width=512, height=256, steps=8), Stage(width=1024, height=512, steps=4)),
+)
+
+
+def refused(spec: JobSpec) -> InvalidJob:
+    with pytest.raises(InvalidJob) as caught:
+        spec.validate()
+    return caught.value
+
+
+@pytest.mark.parametrize("spec", [JobSpec(prompt="sea"), FULL], ids=["plain", "full"])
+def test_spec_comes_back_from_plain_data_and_from_its_canonical_form(spec):
+    spec.validate()
+    assert JobSpec.from_plain(spec.to_plain()) == spec
+    assert JobSpec.from_plain(json.loads(spec.canonical())) == spec
+
+
+def test_canonical_form_is_sorted_compact_json():
+    text = JobSpec(prompt="sea").canonical().decode()
+    assert text.startswith('{"fps":8.0,"guidance_scale":3.0,"height":256,"loop":true,')
+    assert " " not in text
+
+
+def test_equal_requests_have_equal_hashes_whatever_the_number_was_written_as():
+    assert JobSpec(prompt="sea", fps=8).sha256() == JobSpec(prompt="sea", fps=8.0).sha256()
+    assert JobSpec(prompt="sea", seed=1).sha256() != JobSpec(prompt="sea", seed=2).sha256()
+
+
+@pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(JobSpec)])
+def test_every_field_shapes_the_hash(field):
+    other = {
+        str: "other",
+        int: 99,
+        float: 2.5,
+        bool: False,
+        type(None): Reference(sha256=SHA),
+        tuple: (Stage(width=64, height=32, steps=1),),
+    }
+    spec = JobSpec(prompt="sea")
+    changed = dataclasses.replace(spec, **{field: other[type(getattr(spec, field))]})
+    assert changed.sha256() != spec.sha256()
+
+
+def test_unknown_fields_are_ignored_and_missing_ones_take_their_defaults():
+    assert JobSpec.from_plain({"prompt": "sea", "from_the_future": 1}) == JobSpec(prompt="sea")
+    assert JobSpec.from_plain({}) == JobSpec(prompt="")
+
+
+@pytest.mark.parametrize(
+    ("plain", "field"),
+    [
+        ({"prompt": 3}, "prompt"),
+        ({"prompt": "sea", "seed": "7"}, "seed"),
+        ({"prompt": "sea", "seed": True}, "seed"),
+        ({"prompt": "sea", "steps": 4.0}, "steps"),
+        ({"prompt": "sea", "loop": 1}, "loop"),
+        ({"prompt": "sea", "fps": None}, "fps"),
+        ({"prompt": "sea", "fps": float("nan")}, "fps"),
+        ({"prompt": "sea", "reference": "file.png"}, "reference"),
+        ({"prompt": "sea", "reference": {}}, "reference.sha256"),
+        ({"prompt": "sea", "stages": [{"width": 64, "height": 32}]}, "stages[0].steps"),
+        ({"prompt": "sea", "stages": {}}, "stages"),
+        ("sea", ""),
+        (None, ""),
+    ],
+)
+def test_wrong_types_are_refused_by_the_name_of_the_field(plain, field):
+    with pytest.raises(InvalidJob) as caught:
+        JobSpec.from_plain(plain)
+    assert caught.value.details["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": " \n\t"}, "prompt"),
+        ({"prompt": "x" * 4001}, "prompt"),
+        ({"prompt": "\ud800"}, "prompt"),
+        ({"negative_prompt": "x" * 4001}, "negative_prompt"),
+        ({"seed": -1}, "seed"),
+        ({"seed": 2**63}, "seed"),
+        ({"width": 500}, "width"),
+        ({"width": 0, "height": 0}, "width"),
+        ({"width": -512, "height": -256}, "width"),
+        ({"width": 2**20, "height": 2**19}, "width"),
+        ({"num_frames": 0}, "num_frames"),
+        ({"num_frames": 1}, "num_frames"),
+        ({"num_frames": 2001}, "num_frames"),
+        ({"fps": 0.0}, "fps"),
+        ({"fps": 241.0}, "fps"),
+        ({"fps": float("inf")}, "fps"),
+        ({"fps": float("nan")}, "fps"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 201}, "steps"),
+        ({"guidance_scale": 0.5}, "guidance_scale"),
+        ({"guidance_scale": 31.0}, "guidance_scale"),
+        ({"guidance_scale": float("nan")}, "guidance_scale"),
+        ({"method": ""}, "method"),
+        ({"model": " "}, "model"),
+        ({"view_batch": 0}, "view_batch"),
+        ({"reference": Reference(sha256="../../etc/passwd")}, "reference.sha256"),
+        ({"reference": Reference(sha256=SHA, mask_sha256="")}, "reference.mask_sha256"),
+        ({"reference": Reference(sha256=SHA, strength=1.5)}, "reference.strength"),
+        ({"stages": (Stage(width=64, height=64, steps=1),)}, "stages[0].width"),
+        ({"stages": (Stage(width=64, height=32, steps=1, sigma_start=0.0),)},
+         "stages[0].sigma_start"),
+        ({"stages": (Stage(width=64, height=32, steps=1, fov_deg=180.0),)}, "stages[0].fov_deg"),
+        ({"stages": (Stage(width=64, height=32, steps=1),) * 9}, "stages"),
+        ({"steps": "many"}, "steps"),
+        ({"stages": [1]}, "stages[0]"),
+        ({"reference": 3}, "reference"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_no_model_could_make_is_refused_by_the_name_of_the_field(changes, field):
+    error = refused(dataclasses.replace(JobSpec(prompt="sea"), **changes))
+    assert error.details["field"] == field
+    assert str(error).endswith(".")
+
+
+def test_a_reference_can_stand_in_for_the_prompt():
+    JobSpec(prompt="", reference=Reference(sha256=SHA)).validate()
+
+
+def test_a_wrong_size_names_the_nearest_possible_one():
+    error = refused(JobSpec(prompt="sea", width=1000, height=512))
+    assert error.details["nearest"] == [1004, 502]
+    assert "1004x502" in str(error)
+
+
+@given(width=st.integers(-10, 60000), height=st.integers(-10, 60000))
+def test_the_nearest_size_is_always_a_possible_one(width, height):
+    near = nearest_2_to_1(width, height)
+    JobSpec(prompt="sea", width=near[0], height=near[1]).validate()
+
+
+def test_ended_states_are_terminal_and_no_others():
+    assert [state for state in JobState if state.is_terminal] == [
+        JobState.FINISHED,
+        JobState.FAILED,
+        JobState.CANCELLED,
+    ]
+
+
+def test_specs_and_artifacts_cannot_be_changed():
+    artifact = ArtifactRef(
+        job_id="a",
+        folder="b",
+        manifest_sha256=SHA,
+        width=2,
+        height=1,
+        num_frames=2,
+        fps=1.0,
+        loop=True,
+    )
+    for value, field in ((FULL, "seed"), (artifact, "folder")):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(value, field, 0)
