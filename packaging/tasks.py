@@ -7,7 +7,6 @@ import json
 import os
 import platform
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -164,13 +163,16 @@ def wait_for_engine(
         SetupFailed: The engine ended or said nothing in `patience_s` seconds.
     """
     connection = out / ".panoloom" / "engine.json"
+    left_over = engine_pid(connection)
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
         if process.poll() is not None:
             lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             said = lines[-1] if lines else "it said nothing"
             raise SetupFailed(f"The engine ended at once: {said} (read {log}).")
-        if engine_pid(connection) == process.pid:
+        pid = engine_pid(connection)
+        # On Windows a virtual environment's python starts another one, whose id this is.
+        if pid == process.pid or (os.name == "nt" and pid not in (None, left_over)):
             return connection
         time.sleep(0.1)
     raise SetupFailed(f"The engine did not answer within {patience_s:.0f} s; read {log}.")
@@ -210,7 +212,7 @@ def generate_alone(engine: Path, options: argparse.Namespace, out: Path) -> int:
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Ask the engine to end, and insist after a while."""
     if process.poll() is None:
-        process.send_signal(signal.SIGTERM if os.name != "nt" else signal.CTRL_BREAK_EVENT)
+        process.terminate()
         try:
             process.wait(timeout=20)
         except subprocess.TimeoutExpired:

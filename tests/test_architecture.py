@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -280,6 +281,18 @@ def test_settings_come_from_the_environment_in_one_file_only():
 def test_the_add_on_starts_no_threads():
     for path in sources("blender_addon"):
         assert not absolute_imports(path) & {"threading", "_thread", "concurrent"}, path
+
+
+@pytest.mark.parametrize("words", [["check"], ["format", "--check"]], ids=" ".join)
+def test_ruff_has_nothing_to_say(words):
+    done = subprocess.run(
+        [sys.executable, "-m", "ruff", *words, "--no-cache", "--output-format=concise", "."],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_run_py_can_be_read_by_an_old_python():

@@ -101,7 +101,8 @@ def free_memory(options: argparse.Namespace) -> int:
     """Cache, weights, or the whole worker process."""
     with engine_there(options) as engine:
         freed = engine.free(options.level)
-    print(f"Freed ({freed.level}); {freed.memory_free_bytes / GIB:.1f} GiB are free now.")
+    left = f"; {freed.memory_free_bytes / GIB:.1f} GiB are free now" * bool(freed.memory_free_bytes)
+    print(f"Freed ({freed.level}){left}.")
     return DONE
 
 
