@@ -85,38 +85,6 @@ def plan_stage(stage: Stage, spec: LatentSpec) -> ViewPlan:
 
 
 def first_state(
-    stage: Stage,
-    spec: LatentSpec,
-    *,
-    num_frames: int,
-    seed: int,
-    init: Tensor | None = None,
-) -> StageState:
-    """The state a run of the ladder begins with: seeded noise at the first stage's first level.
-
-    Args:
-        stage: The first rung.
-        spec: Of the model.
-        num_frames: Latent frames.
-        seed: Of all noise.
-        init: Picture ``[C, F or 1, H, W]`` of any size under the noise.
-
-    Raises:
-        InvalidJob: The stage's size cannot be made, or it starts below noise level 1 without a
-            picture.
-    """
-    plan = plan_stage(stage, spec)
-    if init is None and stage.sigma_start < 1:
-        raise InvalidJob(
-            "A first stage that starts below noise level 1 needs a picture to start from.",
-            field="stages",
-        )
-    shape = (spec.channels, num_frames, plan.latent_height, plan.latent_width)
-    x = _start(init, shape, stage.sigma_start, seed=seed, stage=0)
-    return StageState(stage=0, step=0, x=x)
-
-
-def first_state(
     stage: Stage, spec: LatentSpec, *, num_frames: int, seed: int, init: Tensor | None = None
 ) -> StageState:
     """Where a job begins: seeded noise, over the picture `init` if the stage starts below 1.
