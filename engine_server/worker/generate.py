@@ -16,6 +16,7 @@ from ..models import catalog
 from ..models.adapter import Adapter
 from ..output.artifact import ArtifactWriter
 from ..output.pictures import preview_jpeg
+from ..output.room import check_room
 from .checkpoint import Checkpoint
 from .condition import Conditioning, condition
 from .models import LoadedModels
@@ -67,6 +68,7 @@ def generate(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
         UserError: The reference cannot be used, or the model is missing.
         EngineError: The pictures could not be made or written.
     """
+    check_room(job.library, job.spec)
     meter = ProgressMeter(reporter.progress)
     meter.tell("condition", 0, 1)
     adapter = models.load(job.spec.model)
