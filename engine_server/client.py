@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import zmq
 
-from ..shared.connection import Connection, connection_path, read_connection
+from ..shared.connection import Connection, read_connection
 from ..shared.errors import EngineUnreachable, MalformedMessage, TransportError
 from ..shared.jobs import JobSpec, JobState
 from ..shared.jobview import JobView
@@ -57,6 +57,7 @@ from ..shared.messages import (
 )
 from ..shared.wire import Envelope, decode, encode, error_of, new_id
 
+SILENCE_S = 2.0
 MAX_REPLY_BYTES = 16 * 1024 * 1024
 _LAST = (JobFinished, JobFailed, JobCancelled)
 M = TypeVar("M", bound=Message)
@@ -78,6 +79,7 @@ class Engine:
         self.connection = connection
         self.timeout_s = timeout_s
         self.patience_s = patience_s
+        self._file: Path | None = None  # where to look for an engine that was started again
         self._context = zmq.Context()
         self._name = f"client-{new_id()}".encode()
         self._events: dict[str, deque[Envelope]] = {}
@@ -100,6 +102,7 @@ class Engine:
         """
         connection = where if isinstance(where, Connection) else read_connection(where)
         engine = cls(connection, timeout_s=timeout_s, patience_s=patience_s)
+        engine._file = None if isinstance(where, Connection) else Path(where)
         try:
             engine.hello()
         except BaseException:
@@ -203,11 +206,13 @@ class Engine:
         inbox = self._events.setdefault(job_id, deque())
         seen = after_seq
         try:
-            self._watch(job_id, seen)
+            watched = self._watch(job_id, seen)
             while True:
                 while not inbox:
-                    if not self._receive(self._control, self.timeout_s / 2):
-                        self._watch_again(job_id, seen)
+                    if watched.state.is_terminal and watched.seq <= seen:
+                        return  # ended, and everything was seen
+                    if not self._receive(self._control, min(self.timeout_s / 2, SILENCE_S)):
+                        watched = self._watch_again(job_id, seen)
                 envelope = inbox.popleft()
                 seq = int(getattr(envelope.message, "seq", 0))
                 if seq <= seen:
@@ -230,27 +235,30 @@ class Engine:
         """Hear no more of a job."""
         self._ask(UnwatchJob(job_id=job_id), JobWatched)
 
-    def _watch(self, job_id: str, after_seq: int) -> None:
-        self._ask(WatchJob(job_id=job_id, after_seq=after_seq), JobWatched)
+    def _watch(self, job_id: str, after_seq: int) -> JobWatched:
+        return self._ask(WatchJob(job_id=job_id, after_seq=after_seq), JobWatched)
 
-    def _watch_again(self, job_id: str, after_seq: int) -> None:
+    def _watch_again(self, job_id: str, after_seq: int) -> JobWatched:
         """After a silence: ask again, also an engine that has been started anew meanwhile."""
         deadline = time.monotonic() + self.patience_s
         while True:
             try:
-                self._watch(job_id, after_seq)
-                return
-            except EngineUnreachable as why:
+                self._find_again()
+                return self._watch(job_id, after_seq)
+            except EngineUnreachable:
                 if time.monotonic() > deadline:
                     raise
-                self._find_again(why)
+                time.sleep(0.1)  # between two looks at the connection file
 
-    def _find_again(self, why: EngineUnreachable) -> None:
-        try:
-            found = read_connection(connection_path(self.connection.library))
-        except EngineUnreachable:
-            time.sleep(0.2)  # between two looks at a file; nothing waits for it
+    def _find_again(self) -> None:
+        """Move to the engine that serves the library now.
+
+        Raises:
+            EngineUnreachable: There is none at the moment.
+        """
+        if self._file is None:
             return
+        found = read_connection(self._file)
         if found.session == self.connection.session:
             return
         self.connection = found
