@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from environments import (
     LOGS,
@@ -26,13 +26,17 @@ from environments import (
 )
 
 DEFAULT_PROMPT = "northern lights over a calm sea"
-WRONG_WORDS, CANNOT, INTERRUPTED = 2, 3, 130
+WRONG_WORDS, CANNOT, FAILED, INTERRUPTED = 2, 3, 4, 130
 PLATFORMS = {  # (system, machine) -> Blender's name of the platform
     ("Linux", "x86_64"): "linux-x64",
     ("Windows", "AMD64"): "windows-x64",
     ("Darwin", "arm64"): "macos-arm64",
     ("Darwin", "x86_64"): "macos-x64",
 }
+
+
+class DemoFailed(Exception):
+    """A sentence that says what went wrong after the set-up."""
 
 
 def run(argv: list[str] | None = None) -> int:
@@ -47,6 +51,9 @@ def run(argv: list[str] | None = None) -> int:
     except SetupFailed as error:
         print(f"\n{error}", file=sys.stderr)
         return CANNOT
+    except DemoFailed as error:
+        print(f"\n{error}", file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return INTERRUPTED
@@ -194,12 +201,43 @@ def run_scene(
     command = [str(blender), str(ROOT / "packaging" / "demo_scene.py"), "--zip", str(zip_path)]
     command += ["--connection", str(connection), "--prompt", options.prompt, "--out", str(out)]
     command += ["--size", options.size, "--seconds", f"{options.seconds:g}"]
-    code = subprocess.run(command, cwd=out, env=clean_environ(), check=False).returncode
-    if code == 0:
-        say(f"\nEverything is in {out}")
-    else:
-        print(f"The demo failed (status {code}).", file=sys.stderr)
-    return code
+    done = subprocess.run(
+        command, cwd=out, env=clean_environ(), stdout=subprocess.PIPE, text=True, check=False
+    )
+    made = last_document(done.stdout)
+    if done.returncode or made is None:
+        raise DemoFailed("The demo did not come to its end; its last words are above.")
+    for line in summary(made):
+        say(line)
+    return 0
+
+
+def last_document(output: str) -> dict[str, Any] | None:
+    """The JSON document on the last line; Blender writes other things before it."""
+    lines = output.strip().splitlines()
+    try:
+        found = json.loads(lines[-1]) if lines else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def summary(made: dict[str, Any]) -> list[str]:
+    """What the demo made and where, a line each."""
+    loop = Path(made["loop"])
+    things = {
+        "loop": loop,
+        "video": loop / "loop.mp4",
+        "frames": loop / "frames",
+        "poster": loop / "poster.png",
+        "contact sheet": loop / "contact-sheet.png",
+        "scene": Path(made["blend"]),
+    }
+    renders = {f"render {number}": Path(path) for number, path in enumerate(made["renders"], 1)}
+    found = {name: path for name, path in (things | renders).items() if path.exists()}
+    lines = ["", f"{made['num_frames']} frames, and a lit Blender scene:"]
+    lines += [f"  {name:<14} {path}" for name, path in found.items()]
+    return lines + [f"Note: {note}" for note in made.get("notes", [])]
 
 
 def generate_alone(engine: Path, options: argparse.Namespace, out: Path) -> int:

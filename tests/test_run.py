@@ -258,3 +258,27 @@ def test_set_up_that_fails_ends_with_3_and_a_sentence(tasks, environments, monke
     monkeypatch.setattr(tasks, "ensure", fail)
     assert tasks.run(["setup"]) == 3
     assert "The disk is full." in capsys.readouterr().err
+
+
+def test_demo_reads_the_last_line_of_a_talkative_blender(tasks):
+    assert tasks.last_document('Saved "x"\nFra:1 Mem:9M\n{"loop": "there"}\n') == {"loop": "there"}
+    assert tasks.last_document("Segmentation fault\n") is None
+    assert tasks.last_document("") is None
+
+
+def test_demo_lists_what_is_there(tasks, tmp_path):
+    for name in ("loop.mp4", "poster.png", "demo.blend", "scene-0001.png"):
+        (tmp_path / name).touch()
+    made = {
+        "loop": str(tmp_path),
+        "blend": str(tmp_path / "demo.blend"),
+        "renders": [str(tmp_path / "scene-0001.png"), str(tmp_path / "scene-0025.png")],
+        "num_frames": 48,
+        "notes": ["The word sharknado is not known."],
+    }
+    text = "\n".join(tasks.summary(made))
+    assert "48 frames" in text
+    assert "demo.blend" in text
+    assert "contact sheet" not in text
+    assert "scene-0025" not in text
+    assert "sharknado" in text
