@@ -236,7 +236,7 @@ def test_every_data_file_beside_the_code_is_shipped():
         for found in (ROOT / setup["package-dir"][name]).glob(pattern)
     }
     beside = {p for folder in FOLDERS for p in (ROOT / folder).rglob("*") if p.is_file()}
-    data = {p for p in beside if p.suffix not in (".py", ".pyc") and not p.name.startswith(".")}
+    data = {p for p in beside if p.suffix not in (".py", ".pyc") and "/." not in name_of(p)}
     assert data - shipped == set()
 
 
