@@ -1,0 +1,111 @@
+"""The preview model as the method sees it: the `Adapter` contract over the shipped weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...panorama.erp import wrap_cells
+from ..adapter import Cond, LatentSpec, ViewGeometry
+from .autoencoder import CHANNELS, RATIO
+from .checkpoint import WEIGHTS, load_weights
+from .text import pad_tokens, tokenize
+
+MARGIN_ACROSS = 8  # cells decoded beyond the seam: all that the decoder can see
+MARGIN_UP = 4  # cells decoded beyond a pole
+
+SPEC = LatentSpec(
+    channels=CHANNELS,
+    ratio_s=RATIO,
+    ratio_t=1,
+    window_hw=(16, 16),
+    window_frames=8,
+    fov_deg=90.0,
+    fps=8.0,
+    prediction="flow",
+)
+
+
+def with_margins(panorama: Tensor, up: int, across: int) -> Tensor:
+    """A panorama [..., H, W] continued over both poles and over the seam, [..., H+2u, W+2a]."""
+    height, width = panorama.shape[-2:]
+    rows, columns = np.meshgrid(
+        np.arange(-up, height + up), np.arange(-across, width + across), indexing="ij"
+    )
+    rows, columns = wrap_cells(rows, columns, height=height, width=width)
+    flat = torch.from_numpy((rows * width + columns).reshape(-1)).to(panorama.device)
+    out = panorama.flatten(-2)[..., flat]
+    return out.reshape(*panorama.shape[:-2], height + 2 * up, width + 2 * across)
+
+
+class PreviewAdapter:
+    """The embedded model: 128x128-pixel views of 8 frames, 8 frames a second."""
+
+    def __init__(self, weights_dir: Path | None = None, device: str = "cpu") -> None:
+        folder = Path(__file__).parent / "weights" if weights_dir is None else Path(weights_dir)
+        self._autoencoder, self._denoiser = load_weights(folder / WEIGHTS)
+        self._device = torch.device(device)
+        self._autoencoder.to(self._device)
+        self._denoiser.to(self._device, memory_format=torch.channels_last)
+
+    @property
+    def spec(self) -> LatentSpec:
+        """What its latents are."""
+        return SPEC
+
+    @torch.inference_mode()
+    def encode_prompt(self, texts: list[str]) -> Cond:
+        """One vector for each text under "text", [len(texts), 256]; lists the unknown words."""
+        tokens, ignored = [], {}
+        for text in texts:
+            ids, unknown = tokenize(text)
+            tokens.append(ids)
+            ignored.update(dict.fromkeys(unknown))
+        vectors = self._denoiser.text(pad_tokens(tokens).to(self._device))
+        return Cond(tensors={"text": vectors}, ignored_words=tuple(ignored))
+
+    @torch.inference_mode()
+    def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
+        """Estimate of x0, [N, C, F, h, w]; a view whose elevation is not finite is untold."""
+        count = len(x)
+        noisy = x.to(self._device, torch.float32)
+        elevation = views.elevation_rad.to(self._device, torch.float32)
+        told = elevation.flatten(1).isfinite().all(dim=1).float()
+        velocity = self._denoiser(
+            noisy,
+            torch.full((count,), float(sigma), device=self._device),
+            cond.tensors["text"][:1].expand(count, -1),
+            elevation.nan_to_num(0.0, 0.0, 0.0),
+            torch.full((count,), float(views.fov_deg), device=self._device),
+            told,
+        )
+        return (noisy - sigma * velocity).to(x.device, x.dtype)
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
+        """Latents [C, F, H/8, W/8] of pictures [F, 3, H, W] in -1..1, frame by frame."""
+        across, up = (MARGIN_ACROSS, MARGIN_UP) if wraps else (0, 0)
+        out = []
+        for frame in frames:
+            picture = frame.to(self._device, torch.float32)
+            if wraps:
+                picture = with_margins(picture, up * RATIO, across * RATIO)
+            latent = self._autoencoder.encode(picture[None])[0]
+            out.append(latent[:, up : latent.shape[1] - up, across : latent.shape[2] - across])
+        return torch.stack(out, dim=1).to(frames.device)
+
+    def decode(self, latents: Tensor, *, wraps: bool) -> Iterator[Tensor]:
+        """Pictures [3, 8h, 8w] in -1..1 of latents [C, F, h, w], one frame at a time."""
+        across, up = (MARGIN_ACROSS, MARGIN_UP) if wraps else (0, 0)
+        for index in range(latents.shape[1]):
+            cells = latents[:, index].to(self._device, torch.float32)
+            if wraps:
+                cells = with_margins(cells, up, across)
+            with torch.inference_mode():
+                picture = self._autoencoder.decode(cells[None])[0].clamp(-1.0, 1.0)
+            top, left = up * RATIO, across * RATIO
+            yield picture[:, top : picture.shape[1] - top, left : picture.shape[2] - left]

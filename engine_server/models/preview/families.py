@@ -1,0 +1,458 @@
+"""The families of worlds: each draws one world, with its words, from a random generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from random import Random
+
+from .ground import Ground, Ridge
+from .grounds import (
+    dune_ground,
+    hills,
+    meadow_ground,
+    merge,
+    rainfall,
+    sea_ground,
+    snow_ground,
+    snowfall,
+    tinted,
+)
+from .skies import (
+    Words,
+    aurora_sky,
+    blend,
+    day_sky,
+    heading,
+    near,
+    night_sky,
+    overcast_sky,
+    pace,
+    shade,
+    storm_sky,
+    sunset_sky,
+    wind,
+)
+from .sky import Clouds, Colour, Sky
+from .worlds import Motes, World
+
+
+def fair_clouds(rng: Random) -> World:
+    """Fair-weather clouds over grass, hills, sea or sand."""
+    motion, speed = pace(rng)
+    sky, a = day_sky(rng, speed, rng.choice((0.28, 0.42, 0.42, 0.6)))
+    where = rng.choice(("meadow", "meadow", "sea", "hills", "dunes"))
+    ridges, c = hills(rng, sky, rng.choice(("", "hills", "mountains")) if where != "sea" else "")
+    if where == "sea":
+        ground, b = sea_ground(rng, sky, rng.uniform(0.15, 0.6), speed)
+    elif where == "dunes":
+        ground, b = dune_ground(rng, sky, speed)
+        b = merge(b, {"scene": ("desert",)})
+    else:
+        ground, b = meadow_ground(rng, sky, speed)
+        b = merge(b, {"scene": ("meadow",)})
+    words = merge({"subject": ("clouds",), "motion": motion, "mood": ("bright",)}, a, b, c)
+    return World(family="clouds", sky=sky, ground=ground, ridges=ridges, words=words)
+
+
+def sunset(rng: Random) -> World:
+    """Sunset or sunrise over sea, hills, desert or snow."""
+    motion, speed = pace(rng)
+    sky, a = sunset_sky(rng, speed)
+    return _over(rng, "sunset", sky, a, motion, speed, ("sea", "sea", "meadow", "dunes", "snow"))
+
+
+def aurora(rng: Random) -> World:
+    """Northern lights over sea, snow or hills."""
+    motion, speed = pace(rng)
+    sky, a = aurora_sky(rng, speed)
+    return _over(rng, "aurora", sky, a, motion, speed, ("sea", "sea", "snow", "snow", "meadow"))
+
+
+def starry_night(rng: Random) -> World:
+    """Stars, Milky Way or moon over anything."""
+    motion, speed = pace(rng)
+    milky = rng.random() < 0.75
+    base, a = night_sky(rng, moon=False if milky else None)
+    yaw, pitch = heading(rng), rng.uniform(-0.5, 0.7)
+    axis = (math.cos(pitch) * math.cos(yaw), math.cos(pitch) * math.sin(yaw), math.sin(pitch))
+    sky = Sky(
+        seed=base.seed,
+        zenith=base.zenith,
+        horizon=base.horizon,
+        falloff=base.falloff,
+        sun=base.sun,
+        sun_colour=base.sun_colour,
+        sun_size=base.sun_size,
+        glow=base.glow,
+        stars=rng.uniform(0.8, 1.3),
+        milky_way=rng.uniform(1.0, 1.4) if milky else 0.0,
+        milky_axis=axis,
+    )
+    a = merge({"subject": ("stars", "milkyway") if milky else ("stars",)}, a)
+    return _over(
+        rng, "stars", sky, a, motion, speed, ("sea", "snow", "dunes", "meadow", "mountains")
+    )
+
+
+def _over(
+    rng: Random,
+    family: str,
+    sky: Sky,
+    sky_words: Words,
+    motion: tuple[str, ...],
+    speed: float,
+    grounds: tuple[str, ...],
+) -> World:
+    """A world with this sky over one of the grounds."""
+    where = rng.choice(grounds)
+    skyline = rng.choice(("", "hills", "mountains", "forest"))
+    if where == "sea":
+        ground, b = sea_ground(rng, sky, rng.choice((0.14, 0.2, 0.45, 0.75)), speed)
+        skyline = rng.choice(("", "", "", "mountains"))
+    elif where in ("snow", "mountains"):
+        ground, b = snow_ground(rng, sky, speed)
+    elif where == "dunes":
+        ground, b = dune_ground(rng, sky, speed)
+        b = merge(b, {"scene": ("desert",)})
+        skyline = ""
+    else:
+        ground, b = meadow_ground(rng, sky, speed)
+        b = merge(b, {"scene": ("meadow",)})
+    if where == "mountains":
+        skyline = "mountains"
+    ridges, c = hills(rng, sky, skyline)
+    words = merge(sky_words, {"motion": motion}, b, c)
+    return World(family=family, sky=sky, ground=ground, ridges=ridges, words=words)
+
+
+def sea(rng: Random) -> World:
+    """The open sea by day, evening or night."""
+    motion, speed = pace(rng)
+    sky, a = rng.choice((day_sky, day_sky, day_sky, lambda r, s: night_sky(r)))(rng, speed)
+    ground, b = sea_ground(rng, sky, rng.choice((0.14, 0.2, 0.45, 0.75, 1.0)), speed)
+    words = merge({"subject": ("sea",)}, a, b, {"motion": motion})
+    return World(family="sea", sky=sky, ground=ground, words=words)
+
+
+def snow(rng: Random) -> World:
+    """Snow land, mostly with falling snow."""
+    motion, speed = pace(rng)
+    falling = rng.random() < 0.7
+    sky, a = overcast_sky(rng, speed) if falling else day_sky(rng, speed)
+    if falling and rng.random() < 0.4:
+        sky, a = night_sky(rng)
+    a = {role: words for role, words in a.items() if role != "subject"}
+    ground, b = snow_ground(rng, sky, speed)
+    ridges, c = hills(rng, sky, rng.choice(("", "hills", "mountains", "forest")))
+    motes = (snowfall(rng, speed, sky),) if falling else ()
+    subject = ("snow", "snowfall") if falling else ("snow",)
+    words = merge({"subject": subject, "motion": motion}, a, b, c)
+    return World(
+        family="snow",
+        seed=rng.uniform(0, 16),
+        sky=sky,
+        ground=ground,
+        ridges=ridges,
+        motes=motes,
+        words=words,
+    )
+
+
+def desert(rng: Random) -> World:
+    """Dunes by day, evening or night."""
+    motion, speed = pace(rng)
+    make = rng.choice((day_sky, day_sky, sunset_sky))
+    sky, a = make(rng, speed)
+    ground, b = dune_ground(rng, sky, speed)
+    line = Ridge(
+        colour=shade(ground.light, 0.85),
+        height=0.05,
+        rise=0.04,
+        detail=1.3,
+        seed=rng.uniform(0, 16),
+    )
+    words = merge({"subject": ("desert",), "motion": motion, "mood": ("hot",)}, a, b)
+    return World(family="desert", sky=sky, ground=ground, ridges=(line,), words=words)
+
+
+def storm(rng: Random) -> World:
+    """Dark clouds with lightning or rain over sea or land."""
+    motion, speed = pace(rng)
+    flash = rng.random() < 0.55
+    sky, a = storm_sky(rng, speed, flash)
+    rain = rng.random() < 0.5
+    if rng.random() < 0.6:
+        ground, b = sea_ground(rng, sky, rng.choice((0.5, 0.8, 1.0)), speed)
+        ridges, c = (), {}
+    else:
+        ground, b = meadow_ground(rng, sky, speed)
+        b = merge(b, {"scene": ("meadow",)})
+        ridges, c = hills(rng, sky, rng.choice(("", "hills", "mountains")))
+    motes = (rainfall(rng, speed),) if rain else ()
+    words = merge(a, {"motion": motion, "weather": ("rain",) if rain else ()}, b, c)
+    return World(
+        family="storm",
+        seed=rng.uniform(0, 16),
+        sky=sky,
+        ground=ground,
+        ridges=ridges,
+        motes=motes,
+        words=words,
+    )
+
+
+def rain(rng: Random) -> World:
+    """Grey sky, steady rain."""
+    motion, speed = pace(rng)
+    sky, a = overcast_sky(rng, speed)
+    sky_words = merge({"subject": ("rain",)}, a)
+    ground, b = rng.choice(
+        (
+            lambda: sea_ground(rng, sky, rng.uniform(0.2, 0.6), speed),
+            lambda: meadow_ground(rng, sky, speed),
+        )
+    )()
+    if ground.kind == "meadow":
+        b = merge(b, {"scene": ("meadow",)})
+    skyline = rng.choice(("", "hills", "forest")) if ground.kind == "meadow" else ""
+    ridges, c = hills(rng, sky, skyline)
+    words = merge(sky_words, {"motion": motion}, b, c)
+    motes = (rainfall(rng, speed),)
+    return World(
+        family="rain",
+        seed=rng.uniform(0, 16),
+        sky=sky,
+        ground=ground,
+        ridges=ridges,
+        motes=motes,
+        words=words,
+    )
+
+
+NEBULAE: dict[str, tuple[Colour, Colour, Colour]] = {
+    "purple blue": ((0.3, 0.1, 0.6), (0.1, 0.3, 0.85), (1.0, 0.75, 0.95)),
+    "red orange": ((0.6, 0.1, 0.12), (0.95, 0.42, 0.12), (1.0, 0.9, 0.65)),
+    "blue turquoise": ((0.05, 0.2, 0.6), (0.05, 0.6, 0.65), (0.8, 1.0, 1.0)),
+    "pink purple": ((0.75, 0.18, 0.5), (0.35, 0.12, 0.7), (1.0, 0.85, 0.85)),
+    "green gold": ((0.08, 0.4, 0.25), (0.7, 0.6, 0.15), (1.0, 1.0, 0.8)),
+}
+
+
+def nebula(rng: Random) -> World:
+    """Clouds of gas and stars in every direction."""
+    motion, speed = pace(rng)
+    name = rng.choice(tuple(NEBULAE))
+    first, second, core = (near(rng, c, 0.05) for c in NEBULAE[name])
+    deep = blend((0.01, 0.01, 0.04), first, 0.08)
+    sky = Sky(seed=rng.uniform(0, 16), stars=rng.uniform(0.5, 1.0))
+    words: Words = {"subject": ("nebula", "space"), "colour": tuple(name.split()), "motion": motion}
+    words["weather"] = ("stars",)
+    words["mood"] = ("mysterious",)
+    return World(
+        family="nebula",
+        kind="nebula",
+        seed=rng.uniform(0, 16),
+        sky=sky,
+        colours=(deep, first, second, core),
+        speed=0.8 * speed,
+        words=words,
+    )
+
+
+def fire(rng: Random) -> World:
+    """Flames all around over embers."""
+    motion, speed = pace(rng)
+    tint = near(rng, (1.0, rng.choice((0.2, 0.32, 0.42)), 0.05), 0.03)
+    ground = Ground(
+        kind="lava",
+        seed=rng.uniform(0, 16),
+        light=tint,
+        rough=0.8,
+        speed=0.8 * speed,
+        scale=1.7,
+        haze=0.04,
+    )
+    sparks = Motes(
+        colour=(1.0, 0.72, 0.25),
+        scale=6.0,
+        size=0.14,
+        density=0.5,
+        velocity=(*wind(rng, 0.5), 2.4 * speed),
+    )
+    words: Words = {
+        "subject": ("fire",),
+        "scene": ("embers",),
+        "colour": ("red", "orange"),
+        "mood": ("hot",),
+    }
+    words["motion"] = motion
+    return World(
+        family="fire",
+        kind="fire",
+        seed=rng.uniform(0, 16),
+        sky=Sky(horizon=shade(tint, 0.5), zenith=(0.03, 0.02, 0.03)),
+        ground=ground,
+        motes=(sparks,),
+        colours=(shade(tint, 0.35), tint),
+        speed=1.3 * speed,
+        words=words,
+    )
+
+
+def lava(rng: Random) -> World:
+    """A lava plain under a dark red sky."""
+    motion, speed = pace(rng)
+    tint = near(rng, (1.0, rng.choice((0.18, 0.3, 0.4)), 0.04), 0.03)
+    sky = Sky(
+        seed=rng.uniform(0, 16),
+        zenith=(0.06, 0.03, 0.05),
+        horizon=near(rng, (0.55, 0.16, 0.06), 0.05),
+        falloff=0.45,
+        clouds=(
+            Clouds(
+                cover=0.5,
+                soft=0.6,
+                wind=wind(rng, 0.4 * speed),
+                lit=(0.5, 0.16, 0.09),
+                shade=(0.09, 0.05, 0.06),
+            ),
+        ),
+        fog=0.3,
+    )
+    ground = Ground(
+        kind="lava",
+        seed=rng.uniform(0, 16),
+        light=tint,
+        rough=rng.uniform(0.3, 0.9),
+        speed=0.9 * speed,
+        scale=1.7,
+    )
+    ridge = Ridge(
+        colour=(0.07, 0.04, 0.05),
+        height=0.14,
+        rise=0.09,
+        detail=1.8,
+        seed=rng.uniform(0, 16),
+        mist=0.5,
+    )
+    sparks = Motes(
+        colour=(1.0, 0.6, 0.2),
+        scale=6.0,
+        size=0.12,
+        density=0.3,
+        velocity=(*wind(rng, 0.4), 1.6 * speed),
+    )
+    words: Words = {
+        "subject": ("lava",),
+        "scene": ("embers",),
+        "colour": ("red", "dark"),
+        "mood": ("hot", "dramatic"),
+    }
+    words["motion"] = motion
+    return World(
+        family="lava",
+        seed=rng.uniform(0, 16),
+        sky=sky,
+        ground=ground,
+        ridges=(ridge,),
+        motes=(sparks,),
+        words=words,
+    )
+
+
+def mist(rng: Random) -> World:
+    """Mountains above a sea of mist."""
+    motion, speed = pace(rng)
+    sky, a = (sunset_sky if rng.random() < 0.4 else day_sky)(rng, speed)
+    pale = blend(sky.horizon, (0.86, 0.88, 0.92), 0.35)
+    dark = blend(tinted(sky, (0.1, 0.19, 0.27)), sky.zenith, 0.35)
+    ridges = tuple(
+        Ridge(
+            colour=blend(pale, dark, 0.3 + 0.3 * k),
+            height=(0.34, 0.2, 0.08)[k],
+            rise=(0.16, 0.11, 0.08)[k],
+            detail=1.5 + 0.4 * k,
+            seed=rng.uniform(0, 16),
+            mist=0.85,
+        )
+        for k in range(3)
+    )
+    ground = Ground(
+        kind="mist",
+        seed=rng.uniform(0, 16),
+        colour=blend(pale, dark, 0.35),
+        light=blend(pale, (1.0, 1.0, 1.0), 0.45),
+        speed=0.9 * speed,
+        scale=1.7,
+    )
+    words = merge({"subject": ("mist", "mountains"), "motion": motion, "mood": ("mysterious",)}, a)
+    return World(family="mist", sky=sky, ground=ground, ridges=ridges, words=words)
+
+
+WATERS: dict[str, tuple[Colour, Colour, Colour]] = {
+    "blue": ((0.0, 0.05, 0.2), (0.02, 0.3, 0.62), (0.5, 0.85, 1.0)),
+    "turquoise": ((0.0, 0.14, 0.24), (0.03, 0.5, 0.6), (0.6, 1.0, 0.95)),
+    "green": ((0.01, 0.12, 0.1), (0.06, 0.42, 0.3), (0.75, 1.0, 0.7)),
+}
+
+
+def underwater(rng: Random) -> World:
+    """Under water: light from above, sand or the deep below."""
+    motion, speed = pace(rng)
+    name = rng.choice(tuple(WATERS))
+    ground = None
+    scene: tuple[str, ...] = ("deep",)
+    if rng.random() < 0.6:
+        sand = near(rng, (0.75, 0.68, 0.48), 0.04)
+        ground = Ground(
+            kind="seabed",
+            seed=rng.uniform(0, 16),
+            colour=shade(sand, 0.55),
+            light=sand,
+            speed=speed,
+            scale=1.8,
+        )
+        scene = ("sand",)
+    bubbles = Motes(
+        colour=(0.85, 0.97, 1.0),
+        scale=5.0,
+        size=0.13,
+        density=0.3,
+        velocity=(0.2, 0.1, 1.5 * speed),
+        opacity=0.6,
+    )
+    words: Words = {"subject": ("underwater",), "scene": scene, "colour": (name,), "motion": motion}
+    return World(
+        family="underwater",
+        kind="underwater",
+        seed=rng.uniform(0, 16),
+        ground=ground,
+        motes=(bubbles,),
+        colours=tuple(near(rng, c, 0.03) for c in WATERS[name]),
+        speed=1.2 * speed,
+        words=words,
+    )
+
+
+FAMILIES: dict[str, Callable[[Random], World]] = {
+    "clouds": fair_clouds,
+    "sunset": sunset,
+    "aurora": aurora,
+    "stars": starry_night,
+    "sea": sea,
+    "snow": snow,
+    "desert": desert,
+    "storm": storm,
+    "rain": rain,
+    "nebula": nebula,
+    "fire": fire,
+    "lava": lava,
+    "mist": mist,
+    "underwater": underwater,
+}
+
+
+def draw(rng: Random, family: str | None = None) -> World:
+    """A world of the family, or of any family."""
+    return FAMILIES[family or rng.choice(tuple(FAMILIES))](rng)

@@ -1,0 +1,62 @@
+"""Makes the preview model: `python -m panoloom.engine_server.models.preview.train COMMAND`.
+
+Commands, in order: ae (render frames, train the autoencoder), cache (render clips and keep their
+latents; may run beside the training), denoiser, samples, export. Each resumes where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command."""
+    parser = argparse.ArgumentParser(prog="preview-train", description=__doc__)
+    parser.add_argument("command", choices=("ae", "cache", "denoiser", "samples", "export"))
+    parser.add_argument("--run", type=Path, required=True, help="folder of this training run")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="wall-clock length of the training"
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--count", type=int, default=3000, help="frames (ae) or clips (cache) to render"
+    )
+    parser.add_argument("--frames", type=int, default=8, help="frames of a clip (cache, samples)")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=10**9, help="stop after this many steps")
+    parser.add_argument("--out", type=Path, default=None, help="where samples or weights go")
+    args = parser.parse_args(argv)
+    args.run.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(args.threads)
+    if args.command == "ae":
+        from .train_autoencoder import train_autoencoder
+
+        train_autoencoder(args.run, args.minutes, args.seed, args.count, max_steps=args.steps)
+        return
+    if args.command == "cache":
+        from .latent_cache import cache_clips
+
+        cache_clips(args.run, args.count, args.frames, args.seed)
+    elif args.command == "denoiser":
+        from .train_denoiser import train_denoiser
+
+        train_denoiser(args.run, args.minutes, args.seed, max_steps=args.steps)
+    elif args.command == "samples":
+        from .checkpoint import load_autoencoder, load_average
+        from .sampling import contact_sheet
+
+        autoencoder = load_autoencoder(args.run / "autoencoder.safetensors")
+        model = load_average(args.run / "denoiser.safetensors")
+        path = args.out or args.run / "samples.png"
+        contact_sheet(model, autoencoder, path, args.frames, args.seed)
+    else:
+        from .checkpoint import export
+
+        export(args.run, args.out or Path(__file__).parent / "weights")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Training of the frame autoencoder, paced by wall clock."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from random import Random
+
+import torch
+
+from .autoencoder import Autoencoder, inside, picture_loss, random_affine, warp
+from .checkpoint import load_state, save_state
+from .dataset import draw_look, render, to_signed
+from .muon import Muon, split_parameters
+
+
+def frames_for(seed: int, count: int, run: Path) -> torch.Tensor:
+    """Single rendered frames, uint8 [count, 3, 128, 128], kept in a file of the run."""
+    path = run / f"frames-{seed}-{count}.safetensors"
+    if path.exists():
+        return load_state(path)["frames"]
+    rng = Random(seed)
+    frames = torch.cat([render(draw_look(rng), 1) for _ in range(count)])
+    save_state(path, {"frames": frames})
+    return frames
+
+
+def psnr_of(model: Autoencoder, frames: torch.Tensor) -> float:
+    """Mean PSNR in dB of the round trip of uint8 frames."""
+    with torch.no_grad():
+        wanted = to_signed(frames)
+        made = torch.cat([model.decode(model.encode(part)) for part in wanted.split(16)]).clamp(
+            -1, 1
+        )
+        error = ((made - wanted) ** 2).mean(dim=(1, 2, 3)).clamp(min=1e-8)
+        return float((10.0 * torch.log10(4.0 / error)).mean())
+
+
+def train_autoencoder(
+    run: Path,
+    minutes: float,
+    seed: int = 1,
+    num_frames: int = 3000,
+    batch: int = 8,
+    max_steps: int = 10**9,
+) -> Autoencoder:
+    """Train from scratch or from the run's checkpoint; returns the model with its statistics set."""
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    frames, held = (
+        frames_for(seed, num_frames, run),
+        frames_for(seed + 10_000, min(96, num_frames), run),
+    )
+    model = Autoencoder()
+    inner, rest = split_parameters(model, ("encoder.1.", "encoder.8", "decoder.0.", "decoder.13"))
+    muon, adam = (
+        Muon(inner, lr=0.01),
+        torch.optim.AdamW(rest, lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.0),
+    )
+    start, done, step = time.monotonic(), 0.0, 0
+    path = run / "autoencoder.safetensors"
+    if path.exists():
+        saved = load_state(path)
+        model.load_state_dict(saved["model"])
+        muon.load_state_dict(saved["muon"])
+        adam.load_state_dict(saved["adam"])
+        done, step = saved["done"], saved["step"]
+    log = (run / "autoencoder.log").open("a", buffering=1)
+    last_save = start
+
+    def save(part: float) -> None:
+        state = {"model": model.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict()}
+        save_state(path, {**state, "done": part, "step": step})
+
+    while True:
+        part = done + (time.monotonic() - start) / (60.0 * minutes)
+        if part >= 1.0 or step >= max_steps:
+            break
+        rate = min(1.0, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * part)))
+        muon.param_groups[0]["lr"], adam.param_groups[0]["lr"] = 0.01 * rate, 1.5e-3 * rate
+        picked = to_signed(frames[torch.randint(len(frames), (batch,), generator=generator)])
+        raw = model.encoder(picked)
+        spread = (
+            0.02 * ((raw.var(dim=(0, 2, 3)) - 1.0) ** 2).mean()
+            + 0.02 * raw.mean(dim=(0, 2, 3)).square().mean()
+        )
+        noisy = raw + 0.06 * torch.randn(raw.shape, generator=generator)
+        wanted, mask = picked, torch.ones_like(picked[:, :1])
+        if step % 2:
+            matrix = random_affine(batch, generator)
+            noisy, wanted, mask = (
+                warp(noisy, matrix),
+                warp(picked, matrix),
+                inside(matrix, picked.shape[-1]),
+            )
+        loss = picture_loss(model.decoder(noisy), wanted, mask)
+        (loss + spread).backward()
+        torch.nn.utils.clip_grad_norm_(rest, 1.0)
+        muon.step()
+        adam.step()
+        muon.zero_grad()
+        adam.zero_grad()
+        if step % 50 == 0:
+            model.set_statistics(raw.detach())
+            db = psnr_of(model, held[:16])
+            log.write(f"{step} part {part:.3f} loss {loss.item():.4f} psnr {db:.2f}\n")
+        step += 1
+        if time.monotonic() - last_save > 120:
+            save(part)
+            last_save = time.monotonic()
+    with torch.no_grad():
+        sample = frames[:256]
+        model.set_statistics(torch.cat([model.encoder(to_signed(p)) for p in sample.split(32)]))
+    save(1.0)
+    log.write(f"{step} end psnr held out {psnr_of(model, held):.2f}\n")
+    return model
