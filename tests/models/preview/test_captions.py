@@ -5,6 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
+
 from panoloom.engine_server.models.preview import captions, families, text
 
 

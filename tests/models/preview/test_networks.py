@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from panoloom.engine_server.models.preview.autoencoder import Autoencoder, inside, random_affine
 from panoloom.engine_server.models.preview.dataset import elevation
 from panoloom.engine_server.models.preview.denoiser import Denoiser

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 import torch
+
 from panoloom.engine_server.models.preview import checkpoint, latent_cache, train_denoiser
 from panoloom.engine_server.models.preview.train import main
 
@@ -59,5 +60,6 @@ def test_pool_takes_up_shards_that_appear_and_batches_them(tmp_path):
 
 def test_noise_levels_lie_between_nothing_and_everything():
     sigma = train_denoiser.draw_sigma(4000, torch.Generator().manual_seed(0))
-    assert 0.0 <= sigma.min() and sigma.max() <= 1.0
+    assert sigma.min() >= 0.0
+    assert sigma.max() <= 1.0
     assert sigma.mean() > 0.5

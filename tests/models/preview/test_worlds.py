@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 import torch
+
 from panoloom.engine_server.models.preview import families, worlds
 
 TIMES = worlds.frame_times(2, 0.3)
@@ -19,7 +20,8 @@ def test_family_draws_finite_colours_that_move(family):
     )
     assert clip.shape == (8, 3, 32, 32)
     assert clip.isfinite().all()
-    assert 0.0 <= clip.min() and clip.max() <= 1.0
+    assert clip.min() >= 0.0
+    assert clip.max() <= 1.0
     assert clip.std() > 0.02
     assert (clip[7] - clip[0]).abs().max() > 0.01
 
