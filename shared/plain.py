@@ -13,7 +13,7 @@ import math
 import types
 import typing
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from .errors import PanoloomError
 
@@ -92,7 +92,7 @@ def _convert(hint: Any, value: Any, error: Wrong, where: str, path: str, depth: 
             raise error(
                 f"The {where} has an unknown {path}; known are {known}.", field=path
             ) from why
-    return _scalar(hint, value, error, where, path)
+    return _scalar(cast(type, hint), value, error, where, path)
 
 
 def _items(hint: Any, value: Any, error: Wrong, where: str, path: str, depth: int) -> list[Any]:

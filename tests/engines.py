@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,12 @@ import fake_worker
 
 from panoloom.engine_server.broker import Broker, BrokerConfig, running
 from panoloom.engine_server.client import Engine
-from panoloom.shared.connection import Connection, connection_path, read_connection
+from panoloom.shared.connection import (
+    Connection,
+    connection_path,
+    is_process_alive,
+    read_connection,
+)
 from panoloom.shared.errors import EngineUnreachable, InvalidJob
 from panoloom.shared.jobs import JobSpec
 
@@ -74,15 +78,16 @@ def client(library: Path, **settings: Any) -> Engine:
 
 def wait_until_gone(pid: int) -> None:
     """Return once no process has this id, or only as a zombie."""
-    for _ in range(1000):
-        try:
-            os.kill(pid, 0)
-            if ") Z " in Path(f"/proc/{pid}/stat").read_text():
-                return
-        except (ProcessLookupError, FileNotFoundError):
+    wait_until(lambda: not is_process_alive(pid))
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Return as soon as `is_so()`; at most 20 seconds."""
+    for _ in range(2000):
+        if is_so():
             return
         time.sleep(0.01)
-    raise AssertionError(f"process {pid} is still there")
+    raise AssertionError("it never came to be so")
 
 
 if __name__ == "__main__":

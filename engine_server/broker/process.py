@@ -68,13 +68,18 @@ class WorkerProcess:
         self._rotate_log()
         environment = {k: v for k, v in os.environ.items() if k not in _SECRETS}
         environment["PYTHONUNBUFFERED"] = "1"
-        flags = {"creationflags": 0x200} if sys.platform == "win32" else {"start_new_session": True}
         try:
             with open(self._log, "ab") as log:
                 self._process = subprocess.Popen(
-                    self._command, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
-                    env=environment, **flags,
-                )  # fmt: skip
+                    self._command,
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    # a Ctrl-C in the terminal is for the broker, which then ends the worker
+                    start_new_session=True,
+                    creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+                )
         except OSError as why:
             raise GenerationFailed(f"The worker cannot be started: {why}.") from why
         loop = asyncio.get_running_loop()

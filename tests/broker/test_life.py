@@ -11,7 +11,14 @@ from pathlib import Path
 
 import fake_worker
 import pytest
-from engines import broker_process, client, real_broker, wait_for_engine, wait_until_gone
+from engines import (
+    broker_process,
+    client,
+    real_broker,
+    wait_for_engine,
+    wait_until,
+    wait_until_gone,
+)
 
 from panoloom.shared import messages as m
 from panoloom.shared.connection import connection_path, read_connection
@@ -111,14 +118,9 @@ def test_a_worker_deaf_to_cancelling_is_ended(engine):
 
 def test_checkpoints_go_when_the_job_ends(engine, library):
     view, _ = run(engine, "tidy steps=2")
-    engine.hello()
     assert view.state is JobState.FINISHED
     folder = library / ".panoloom" / "jobs" / view.job_id
-    for _ in range(200):
-        if not folder.exists():
-            break
-        engine.hello()
-    assert not folder.exists()
+    wait_until(lambda: not folder.exists())
 
 
 def test_the_same_request_again_is_finished_at_once(engine):
@@ -206,8 +208,7 @@ def test_an_idle_worker_is_sent_home(tmp_path):
     with real_broker(tmp_path, idle_worker_s=0.05), client(tmp_path) as engine:
         view, _ = run(engine, "steps=1")
         assert view.state is JobState.FINISHED
-        while engine.status().worker.state != "none":
-            pass
+        wait_until(lambda: engine.status().worker.state == "none")
         assert engine.status().worker.restarts == 0
 
 
@@ -288,8 +289,7 @@ def test_a_stale_connection_file_is_replaced(tmp_path):
 
 def test_an_engine_starts_a_worker_early_if_told_so(tmp_path):
     with real_broker(tmp_path, starts_worker_early=True), client(tmp_path) as engine:
-        while engine.status().worker.state != "idle":
-            pass
+        wait_until(lambda: engine.status().worker.state == "idle")
         assert engine.hello().device == "fake"
 
 
