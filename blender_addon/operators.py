@@ -10,6 +10,7 @@ from bpy.props import StringProperty
 from ..shared.errors import PanoloomError
 from . import panel_model, runtime, timer, world
 from .core import loop_file
+from .preferences import EXTENSION
 
 
 class _Button(bpy.types.Operator):
@@ -176,6 +177,16 @@ class PANOLOOM_OT_open_folder(_Button):
         bpy.ops.wm.path_open(filepath=artifact.folder)
 
 
+class PANOLOOM_OT_open_preferences(_Button):
+    """Open this add-on's preferences, to choose the engine and the library"""
+
+    bl_idname = "panoloom.open_preferences"
+    bl_label = "Preferences"
+
+    def act(self, _context: bpy.types.Context) -> None:
+        bpy.ops.preferences.addon_show(module=EXTENSION)
+
+
 class PANOLOOM_OT_copy_error(_Button):
     """Copy the error, with its details"""
 
@@ -211,6 +222,7 @@ CLASSES = (
     PANOLOOM_OT_random_seed,
     PANOLOOM_OT_show_world,
     PANOLOOM_OT_open_folder,
+    PANOLOOM_OT_open_preferences,
     PANOLOOM_OT_copy_error,
     PANOLOOM_OT_dismiss_error,
 )

@@ -23,6 +23,10 @@ PHASES = {
     "write": "Writing files",
 }
 GIB = 2**30
+NO_PROGRAM = (
+    "Panoloom makes its pictures with an engine, a program of its own. Install it, "
+    "then choose it in the preferences."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +76,7 @@ class PanelModel:
     status_icon: str
     status_detail: str
     is_connected: bool
+    hint: str
     progress: ProgressRow | None
     errors: tuple[str, ...]
     notes: tuple[str, ...]
@@ -84,6 +89,7 @@ def panel_model(facts: Facts) -> PanelModel:
         status_icon=icon,
         status_detail=_engine_detail(facts),
         is_connected=facts.link is LinkState.CONNECTED,
+        hint=_hint(facts),
         progress=_progress(facts.job),
         errors=tuple(str(problem) for problem in facts.problems),
         notes=_notes(facts),
@@ -157,6 +163,13 @@ def _status(facts: Facts) -> tuple[str, str]:
     if facts.link is LinkState.LOST:
         return "No engine found; looking again …", "ERROR"
     return "No engine yet", "UNLINKED"
+
+
+def _hint(facts: Facts) -> str:
+    """What to do first, where there is no engine and none to start."""
+    if facts.has_program or facts.is_starting or facts.link is LinkState.CONNECTED:
+        return ""
+    return NO_PROGRAM
 
 
 def _engine_detail(facts: Facts) -> str:

@@ -10,7 +10,7 @@ from . import runtime, world
 from .core import frames_of_loop
 from .panel_model import PanelModel, panel_model
 
-WORD_PX = 6.5  # mean width of a letter at a scale of 1, for wrapping sentences
+WORD_PX = 6.0  # mean width of a letter at a scale of 1, for wrapping sentences
 
 
 class PANOLOOM_PT_main(bpy.types.Panel):
@@ -26,7 +26,7 @@ class PANOLOOM_PT_main(bpy.types.Panel):
         facts = runtime.facts(context.scene)
         model = panel_model(facts)
         width = _letters(context)
-        _draw_engine(self.layout, model, started_here=facts.started_here)
+        _draw_engine(self.layout, model, width, started_here=facts.started_here)
         _draw_words(self.layout, context.scene)
         _draw_generate(self.layout, model, width)
         _draw_errors(self.layout, model, width)
@@ -37,7 +37,9 @@ def _has_loop(job: object) -> bool:
     return job is not None and job.artifact is not None
 
 
-def _draw_engine(layout: bpy.types.UILayout, model: PanelModel, *, started_here: bool) -> None:
+def _draw_engine(
+    layout: bpy.types.UILayout, model: PanelModel, width: int, *, started_here: bool
+) -> None:
     box = layout.box()
     row = box.row(align=True)
     row.label(text=model.status, icon=model.status_icon)
@@ -47,6 +49,9 @@ def _draw_engine(layout: bpy.types.UILayout, model: PanelModel, *, started_here:
         if model.status_detail:
             box.label(text=model.status_detail)
         return
+    if model.hint:
+        _sentences(box, [model.hint], width - 2)
+        box.operator("panoloom.open_preferences", icon="PREFERENCES")
     buttons = box.row(align=True)
     buttons.operator("panoloom.start_engine", icon="PLAY")
     buttons.operator("panoloom.connect", icon="LINKED")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.props import StringProperty
@@ -10,6 +12,8 @@ from bpy.props import StringProperty
 from . import engine_process
 
 EXTENSION = __package__.rpartition(".")[0]  # this package is one level below the extension
+LOOK_AGAIN_S = 3.0
+_found: list[Any] = []  # what was asked, when, and the answer
 
 
 class PanoloomPreferences(bpy.types.AddonPreferences):
@@ -54,10 +58,14 @@ def library() -> Path:
 
 
 def program() -> str | None:
-    """The engine's program, None when it is not found."""
+    """The engine's program, None when it is not found; looked for every few seconds at most."""
     stored = _stored()
-    near = [Path(bpy.data.filepath).parent] if bpy.data.filepath else []
-    return engine_process.find_command(stored.engine_program if stored else "", near)
+    asked = (stored.engine_program if stored else "", bpy.data.filepath)
+    now = time.monotonic()
+    if not _found or _found[0] != asked or now - _found[1] > LOOK_AGAIN_S:
+        near = [Path(asked[1]).parent] if asked[1] else []
+        _found[:] = [asked, now, engine_process.find_command(asked[0], near)]
+    return _found[2]
 
 
 def own_folder() -> Path:
