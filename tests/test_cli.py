@@ -20,7 +20,9 @@ from panoloom.engine_server.broker import Broker, BrokerConfig
 from panoloom.engine_server.commands import access, progress_bar
 from panoloom.engine_server.config import EngineConfig, default_library
 from panoloom.engine_server.models import catalog
+from panoloom.shared import connection
 from panoloom.shared.jobs import JobSpec
+from panoloom.shared.jobview import JobView
 from panoloom.shared.messages import CancelJob, SubmitJob
 
 COMMANDS = ["generate", "serve", "jobs", "cancel", "free", "status", "fetch", "doctor"]
@@ -202,6 +204,27 @@ def test_ctrl_c_cancels_the_job_and_ends_with_130(engine, tmp_path, monkeypatch,
     assert cli.main(words) == 130
     assert any(isinstance(m, CancelJob) for m in engine.received)
     assert json.loads(capsys.readouterr().out)["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("is_killed", [False, True], ids=["ended", "killed"])
+def test_job_goes_on_when_its_engine_goes_away(is_killed, engine, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(access, "ANSWER_S", 0.4)
+    monkeypatch.setattr(access, "PATIENCE_S", 0.0)
+    show = progress_bar.ProgressBar.show
+
+    def show_and_stop(bar: progress_bar.ProgressBar, view: JobView) -> None:
+        show(bar, view)
+        if view.progress is not None and view.progress.step == 2:
+            (tmp_path / "go").touch()
+            engine.stop(leaves_connection_file=is_killed)
+            if is_killed:  # this process is the engine's, and it lives on
+                monkeypatch.setattr(connection, "is_process_alive", lambda pid: False)
+
+    monkeypatch.setattr(progress_bar.ProgressBar, "show", show_and_stop)
+    assert cli.main(["generate", "steps=4 hold_at=2", "--out", str(tmp_path)]) == 0
+    output = capsys.readouterr()
+    assert "going on with another" in output.err
+    assert Path(output.out.splitlines()[0]).is_dir()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")

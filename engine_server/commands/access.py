@@ -14,6 +14,12 @@ from ..client import Engine
 from ..config import EngineConfig, engine_version
 from ..models import catalog
 
+ANSWER_S = 10.0
+"""How long an engine may take to answer."""
+
+PATIENCE_S = 5.0
+"""How long to look for an engine that has gone before bringing one of our own."""
+
 
 def add_library_word(parser: argparse.ArgumentParser, *words: str) -> None:
     """The option that names the library; `words` are its spellings."""
@@ -55,7 +61,7 @@ def engine_or_own(library: Path) -> Iterator[Engine]:
     """
     connection = find(library)
     if connection is not None:
-        with Engine.connect(connection) as engine:
+        with connect(connection) as engine:
             yield engine
         return
     config = BrokerConfig(
@@ -66,8 +72,13 @@ def engine_or_own(library: Path) -> Iterator[Engine]:
     )
     with running(make_broker(config)) as broker:
         assert broker.connection is not None
-        with Engine.connect(broker.connection) as engine:
+        with connect(broker.connection) as engine:
             yield engine
+
+
+def connect(where: Connection) -> Engine:
+    """A client of that engine, once it has answered."""
+    return Engine.connect(where, timeout_s=ANSWER_S, patience_s=PATIENCE_S)
 
 
 def find(library: Path) -> Connection | None:

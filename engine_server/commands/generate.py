@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ...shared.errors import PanoloomError, TransportError, UserError
+from ...shared.errors import EngineUnreachable, PanoloomError, TransportError, UserError
 from ...shared.jobs import ArtifactRef, JobState
 from ...shared.jobview import JobView
+from ...shared.wire import new_id
 from ..client import Engine
 from .access import add_library_word, engine_or_own, library_of
 from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED
@@ -37,23 +38,32 @@ def add_to(commands: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check, submit, watch, report."""
     request = request_from(options)
-    with engine_or_own(library_of(options)) as engine, ProgressBar() as bar:
-        job_id = submit(engine, request)
-        view = JobView(job_id=job_id)
+    library = library_of(options)
+    view = JobView(job_id=new_id())
+    with ProgressBar() as bar:
         try:
-            follow(engine, view, bar)
-        except KeyboardInterrupt:
-            call_off(engine, view, bar)
-        except TransportError as why:
-            view.state, view.error = JobState.FAILED, why
+            carry_out(library, request, view, bar)
+        except EngineUnreachable:
+            if view.seq == 0:
+                raise
+            bar.say("The engine has gone; going on with another.")
+            carry_out(library, request, view, bar)
     return report(view, as_json=options.json)
 
 
-def submit(engine: Engine, request: Request) -> str:
-    """Store what the job refers to, then the job; returns its id."""
-    for blob in request.blobs:
-        engine.store_blob(blob)
-    return engine.submit(request.spec)
+def carry_out(library: Path, request: Request, view: JobView, bar: ProgressBar) -> None:
+    """Have an engine do the job, and watch it to its end.
+
+    The id of the job is ours, so a second call after a lost engine goes on with the same job.
+    """
+    with engine_or_own(library) as engine:
+        try:
+            for blob in request.blobs:
+                engine.store_blob(blob)
+            engine.submit(request.spec, view.job_id)
+            follow(engine, view, bar)
+        except KeyboardInterrupt:
+            call_off(engine, view, bar)
 
 
 def follow(engine: Engine, view: JobView, bar: ProgressBar) -> None:
