@@ -26,6 +26,7 @@ from ..shared.jobs import JobSpec, JobState
 from ..shared.jobview import JobView
 from ..shared.messages import (
     EVENTS,
+    LAST_EVENTS,
     MAX_CHUNK_BYTES,
     BlobChunk,
     BlobStored,
@@ -36,9 +37,6 @@ from ..shared.messages import (
     GetStatus,
     Hello,
     JobAccepted,
-    JobCancelled,
-    JobFailed,
-    JobFinished,
     JobsListed,
     JobSummary,
     JobWatched,
@@ -59,7 +57,6 @@ from ..shared.wire import Envelope, decode, encode, error_of, new_id
 
 SILENCE_S = 2.0
 MAX_REPLY_BYTES = 16 * 1024 * 1024
-_LAST = (JobFinished, JobFailed, JobCancelled)
 M = TypeVar("M", bound=Message)
 
 
@@ -219,7 +216,7 @@ class Engine:
                     continue
                 seen = seq
                 yield envelope
-                if isinstance(envelope.message, _LAST):
+                if isinstance(envelope.message, LAST_EVENTS):
                     return
         finally:
             self._events.pop(job_id, None)

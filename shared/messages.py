@@ -397,6 +397,7 @@ EVENTS: tuple[type[Message], ...] = (
     JobFailed,
     JobCancelled,
 )
+LAST_EVENTS = (JobFinished, JobFailed, JobCancelled)
 INTERNAL: tuple[type[Message], ...] = (WorkerReady, RunJob, StopWorker)
 REGISTRY: dict[str, type[Message]] = {
     cls.__name__: cls for cls in (*CONTROL_REQUESTS, *BLOB_REQUESTS, *REPLIES, *EVENTS, *INTERNAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from ...shared.errors import InvalidJob, PanoloomError
 from ...shared.jobs import JobState
 from ...shared.messages import (
+    LAST_EVENTS,
     PROTOCOL_VERSION,
     CancelAccepted,
     CancelJob,
@@ -43,6 +45,7 @@ from .watchers import Watchers
 
 log = logging.getLogger(__name__)
 MAX_LISTED = 200
+RETRY_S = 5.0
 
 
 class Desk:
@@ -109,8 +112,19 @@ class Desk:
     def record(
         self, event: Message, parts: Sequence[bytes] = (), *, key: str = ""
     ) -> Message | None:
-        """Store an event of a job and tell who watches it; None if it cannot happen any more."""
-        stored = self._store.append(event, parts, key=key)
+        """Store an event of a job and tell who watches it; None if it cannot happen any more.
+
+        When the store cannot be written (a full disk), progress is not kept and the end of a job is
+        tried again until it can.
+        """
+        try:
+            stored = self._store.append(event, parts, key=key)
+        except sqlite3.Error as why:
+            log.error("the job store cannot be written: %s", why)
+            if isinstance(event, LAST_EVENTS):
+                loop = asyncio.get_running_loop()
+                loop.call_later(RETRY_S, lambda: self.record(event, parts, key=key))
+            return None
         if stored is not None:
             self._watchers.tell(stored, parts)
         return stored

@@ -53,6 +53,7 @@ RESTART_DELAYS_S = (0.0, 1.0, 5.0)
 FREE_TIMEOUT_S = 120.0
 END_PATIENCE_S = 3.0
 LAST_WORDS_S = 0.1
+RETRY_S = 5.0
 
 
 class Record(Protocol):
@@ -152,7 +153,9 @@ class Foreman:
             if self._info is None or self._is_leaving:
                 self.ensure_worker()
                 return
-            self._give_out(job, self._info)
+            if not self._give_out(job, self._info):
+                self._timers.arm("again", RETRY_S, self.wake)
+                return
 
     def ensure_worker(self) -> None:
         """Start a worker if there is none, soon."""
@@ -165,8 +168,8 @@ class Foreman:
         key = result_key(job.spec, worker)
         for artifact in self._store.finished_with(key):
             if is_intact(artifact):
-                self._record(JobFinished(job_id=job.job_id, artifact=artifact), key=key)
-                return True
+                finished = JobFinished(job_id=job.job_id, artifact=artifact)
+                return self._record(finished, key=key) is not None
         return False
 
     def cancel(self, job: Job) -> None:
@@ -300,13 +303,14 @@ class Foreman:
 
     # Jobs begin and end
 
-    def _give_out(self, job: Job, worker: WorkerReady) -> None:
+    def _give_out(self, job: Job, worker: WorkerReady) -> bool:
+        """Have the job done, one way or the other; False if that cannot even be written down."""
         if self.finish_from_results(job, worker):
             self._clean_up(job.job_id)
-            return
+            return True
         attempt = job.attempt + 1
         if self._record(JobStarted(job_id=job.job_id, attempt=attempt)) is None:
-            return
+            return False
         self._current = _Current(
             job_id=job.job_id, key=result_key(job.spec, worker), attempt=attempt
         )
@@ -318,7 +322,7 @@ class Foreman:
         except OSError as why:
             text = f"The folder for checkpoints cannot be made: {why.strerror}."
             self._end_job(_failed(job.job_id, ArtifactWriteFailed(text)))
-            return
+            return True
         self._tell(
             RunJob(
                 job_id=job.job_id,
@@ -327,6 +331,7 @@ class Foreman:
                 work_dir=str(work_dir),
             )
         )
+        return True
 
     def _end_job(self, event: Message, *, key: str = "") -> None:
         self._record(event, key=key)

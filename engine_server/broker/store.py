@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ...shared.errors import GenerationFailed, InvalidJob, UserError
+from ...shared.errors import ArtifactWriteFailed, GenerationFailed, InvalidJob, UserError
 from ...shared.jobs import ArtifactRef, JobSpec, JobState
 from ...shared.messages import (
     REGISTRY,
@@ -173,22 +173,32 @@ class JobStore:
         return int(self._db.execute(query, [*map(str, states)]).fetchone()[0])
 
     def add(self, job_id: str, asked_sha256: str, spec: JobSpec, priority: int) -> bool:
-        """Queue a job; False if the id is there already."""
-        cursor = self._db.execute(
-            "INSERT OR IGNORE INTO jobs (id, asked_sha256, spec, state, priority, created_at)"
-            " VALUES (?, ?, ?, 'queued', ?, ?)",
-            (job_id, asked_sha256, spec.canonical().decode(), priority, time.time()),
-        )
+        """Queue a job; False if the id is there already.
+
+        Raises:
+            ArtifactWriteFailed: The disk is full, or gone.
+        """
+        try:
+            cursor = self._db.execute(
+                "INSERT OR IGNORE INTO jobs (id, asked_sha256, spec, state, priority, created_at)"
+                " VALUES (?, ?, ?, 'queued', ?, ?)",
+                (job_id, asked_sha256, spec.canonical().decode(), priority, time.time()),
+            )
+        except sqlite3.OperationalError as why:
+            raise ArtifactWriteFailed(f"The job cannot be written down: {why}.") from why
         return cursor.rowcount == 1
 
     def append(self, event: E, parts: Sequence[bytes] = (), *, key: str = "") -> E | None:
-        """Record that `event` happened and change the job's state with it.
+        """Record that `event` happened and change the job's state with it: both or neither.
 
         Args:
             key: Of the result, with JobFinished.
 
         Returns:
             The event with its number, or None if the job is not in a state where it can happen.
+
+        Raises:
+            sqlite3.Error: The disk is full, or gone; nothing has changed.
         """
         states, target = _TRANSITIONS[type(event)]
         job_id: str = getattr(event, "job_id")  # noqa: B009 - every event has one
@@ -221,7 +231,8 @@ class JobStore:
             )
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
         return numbered
 

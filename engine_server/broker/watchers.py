@@ -14,14 +14,13 @@ import zmq
 import zmq.asyncio
 
 from ...shared.errors import UserError
-from ...shared.messages import JobCancelled, JobFailed, JobFinished, Message
+from ...shared.messages import LAST_EVENTS, Message
 from ...shared.wire import encode
 from .sockets import try_send
 from .store import JobStore
 
 MAX_WATCHES = 1024
 RETRY_S = 0.2
-_LAST = (JobFinished, JobFailed, JobCancelled)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -92,7 +91,7 @@ class Watchers:
                 del self._watches[key]
             return False
         watch.told_seq = int(getattr(event, "seq"))  # noqa: B009
-        if isinstance(event, _LAST):
+        if isinstance(event, LAST_EVENTS):
             self._watches.pop((identity, job_id), None)
         return True
 

@@ -86,6 +86,7 @@ class WorkerLink:
             (zmq.CURVE_PUBLICKEY, public),
             (zmq.CURVE_SECRETKEY, secret),
             (zmq.SNDTIMEO, SEND_TIMEOUT_MS),
+            (zmq.SNDHWM, 128),
             (zmq.MAXMSGSIZE, 2 * 1024 * 1024),
             (zmq.HEARTBEAT_IVL, 5_000),
             (zmq.HEARTBEAT_TIMEOUT, 60_000),

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from panoloom.engine_server.broker.store import JobStore
-from panoloom.shared.errors import UserError
+from panoloom.shared.errors import ArtifactWriteFailed, UserError
 from panoloom.shared.jobs import ArtifactRef, JobSpec, JobState, Progress
 from panoloom.shared.messages import (
     JobCancelled,
@@ -141,6 +141,22 @@ def test_old_ended_jobs_are_forgotten_and_waiting_ones_never(store):
     store.forget_old(keep=0)
     assert {job.job_id for job in store.newest(10)} == {A, C}
     assert store.events(B, 0) == []
+
+
+def test_on_a_full_disk_an_event_changes_nothing_and_later_ones_are_stored(store):
+    add(store)
+    append(store, JobStarted(job_id=A, attempt=1))
+    before = store.job(A), store.events(A, 0)
+    (pages,) = store._db.execute("PRAGMA page_count").fetchone()
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    preview = JobPreviewed(job_id=A, step=1, width=2, height=1)
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        store.append(preview, [bytes(100_000)])
+    assert (store.job(A), store.events(A, 0)) == before
+    with pytest.raises(ArtifactWriteFailed, match="full"):
+        store.add(B, "", JobSpec(prompt="x" * 100_000), 0)
+    store._db.execute("PRAGMA max_page_count = 1000000")
+    assert store.append(preview, [bytes(100_000)]).seq == 2
 
 
 def test_a_damaged_store_is_said_to_be_damaged(path):
