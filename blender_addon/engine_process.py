@@ -75,6 +75,7 @@ class EngineProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=sink,
                     stderr=subprocess.STDOUT,
+                    creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows
                     env=environment,
                     start_new_session=True,
                 )

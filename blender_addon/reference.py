@@ -106,6 +106,7 @@ def start(scene: bpy.types.Scene, folder: Path, *, width: int, height: int) -> R
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
+                creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # Windows
                 env=environment,
             )
         except OSError as error:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from ..shared.connection import read_connection
+from ..shared.connection import Connection, read_connection
 from ..shared.errors import (
     EngineError,
     EngineUnreachable,
@@ -51,7 +51,7 @@ from .link import Link
 MAX_MESSAGES = 24  # one poll; 1000 queued events are seen within a second and a half
 CHUNK_BYTES = 512 * 1024
 HELLO_S = 5.0  # without a welcome by then, the engine is not there
-ASK_S = 4.0  # silence after which it is asked how it is
+ASK_S = 3.0  # silence after which it is asked how it is, and its file looked at
 SILENCE_S = 15.0  # silence after which the connection counts as lost
 RETRY_S = 2.0
 
@@ -89,6 +89,7 @@ class Session:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._link: Link | None = None
+        self._connection: Connection | None = None
         self._place: Path | None = None
         self._asked: dict[str, Message] = {}
         self._submissions: dict[str, Submission] = {}
@@ -171,7 +172,8 @@ class Session:
         assert self._place is not None
         self._since = self._heard = self._clock()
         try:
-            self._link = Link(read_connection(self._place))
+            self._connection = read_connection(self._place)
+            self._link = Link(self._connection)
         except PanoloomError as error:
             self._lose(error)
             return
@@ -200,7 +202,20 @@ class Session:
             self._lose(EngineUnreachable("The engine has gone silent. Trying to reach it again …"))
         elif self.state is LinkState.CONNECTED and now - max(self._heard, self._asked_at) > ASK_S:
             self._asked_at = now
+            self._look_at_the_file()
             self._ask(GetStatus())
+
+    def _look_at_the_file(self) -> None:
+        """An engine that ended takes its file away; one that started again wrote another."""
+        assert self._place is not None
+        try:
+            found = read_connection(self._place)
+        except EngineUnreachable as error:
+            self._lose(error)
+            return
+        if found != self._connection:
+            self._close()
+            self._dial()
 
     def _ask(self, message: Message, parts: Sequence[bytes] = ()) -> None:
         if self._link is None:

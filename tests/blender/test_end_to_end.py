@@ -66,6 +66,11 @@ def test_world_shows_each_frame_of_the_loop_where_the_camera_looked(painted):
     assert max(painted["differences"].values()) < 2e-3
 
 
+def test_movie_shows_the_same_frames_within_its_eight_bits(painted):
+    assert painted["movie"] == ["MOVIE", NUM_FRAMES]
+    assert max(painted["movie_differences"].values()) < 0.03
+
+
 def test_painted_colours_arrive_as_linear_light(painted):
     for name, red in {"ahead": 0.2, "right": 0.4, "behind": 0.6}.items():
         expected = srgb_to_linear([red, 0.5, 0.0])

@@ -16,6 +16,10 @@ def test_world_changes_with_the_first_preview_and_is_tagged(stories):
     assert story["tagged"]
 
 
+def test_importance_map_is_small_so_that_frames_render_fast(stories):
+    assert stories["story_of_a_job"]["importance_map"] == ["MANUAL", 256]
+
+
 def test_users_world_is_kept_untouched_and_comes_back(stories):
     story = stories["story_of_a_job"]
     assert story["mine_kept"] == [True, "untouched"]

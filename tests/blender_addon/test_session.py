@@ -226,6 +226,26 @@ def test_silent_engine_is_asked_how_it_is_before_it_counts_as_lost(session, engi
     until(lambda: engine.kinds().count("GetStatus") == before + 1, engine.turn)
 
 
+def test_engine_that_ended_is_missed_at_the_next_look_at_its_file(session, engine, clock):
+    connect(session, engine)
+    until(lambda: session.status is not None, engine.turn, session.poll)
+    engine.place.unlink()
+    clock.now += session_module.ASK_S + 0.1
+    session.poll()
+    assert session.state is LinkState.LOST
+    assert "Start one" in str(session.trouble)
+
+
+def test_engine_that_started_again_is_reached_at_once(session, engine, clock, tmp_path):
+    connect(session, engine)
+    until(lambda: session.status is not None, engine.turn, session.poll)
+    again = ScriptedEngine(tmp_path)  # other ports, other keys, the same file
+    clock.now += session_module.ASK_S + 0.1
+    until(lambda: "Hello" in again.kinds(), again.turn, session.poll)
+    until(lambda: session.state is LinkState.CONNECTED, again.turn, session.poll)
+    again.close()
+
+
 def test_cancelled_job_ends_when_the_engine_says_so(session, engine):
     connect(session, engine)
     submit(session, engine)

@@ -103,6 +103,8 @@ def story_of_a_job(stage: Stage) -> dict[str, object]:
     stage.event("JobStarted")
     stage.preview(1)
     facts["tagged"] = scene.world["panoloom_job"] == stage.state.job.job_id
+    cycles = scene.world.cycles
+    facts["importance_map"] = [cycles.sampling_method, cycles.sample_map_resolution]
     facts["mine_kept"] = [bpy.data.worlds["Mine"].use_fake_user, bpy.data.worlds["Mine"]["note"]]
     counts = []
     for step in range(2, 52):
