@@ -1,34 +1,68 @@
-"""Windows out of a panorama latent and the fused panorama back out of their predictions.
+"""Windows out of a panorama's state, and the fused panorama back out of their predictions.
 
-Noisy states go out by nearest cell, which keeps their noise white and at full strength. Only
-`denoised` comes back, read by bilinear interpolation inside the one view that owns a cell: fusing
-raw noise or velocity would mix cells whose noise differs and leave it behind.
+The state at noise level sigma is kept as two parts, ``x = q + sigma * noise``: `q` is smooth enough
+to be interpolated, and the noise is a fixed white field on the sphere that every view sums over its
+own cells, so that all views of all steps see one and the same noise. Only `denoised` comes back,
+read inside the one view that owns a cell: fusing raw noise or velocity would mix cells whose noise
+differs and leave it behind.
+
+Source: the noise of a view as an integral of white noise over its cells is that of "How I Warped
+Your Noise" (Chang et al. 2024), here on the sphere.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
-from ..panorama.views import LookupTable
+from ..panorama.tables import NOISE_FINENESS, LookupTable
+from .noise import normal_noise
 from .time_ring import TimeWindow
 
 
-def panorama_rows(x: Tensor) -> Tensor:
-    """A panorama ``[C, F, H, W]`` as contiguous rows ``[H * W, F, C]``, one for each cell."""
-    return x.permute(2, 3, 1, 0).flatten(0, 1).contiguous()
+def cell_rows(field: Tensor) -> Tensor:
+    """A field ``[C, F, H, W]`` as contiguous rows ``[H * W, F * C]``, one for each cell."""
+    return field.permute(2, 3, 1, 0).flatten(2).flatten(0, 1).contiguous()
 
 
-def gather_windows(rows: Tensor, table: LookupTable, items: list[tuple[TimeWindow, int]]) -> Tensor:
-    """Noisy windows ``[N, C, f, h, w]`` for (time window, view index) items, by nearest cell."""
+def noise_rows(shape: tuple[int, ...], *, seed: int, stage: int) -> Tensor:
+    """The noise of a stage for a panorama of `shape` ``[C, F, H, W]``: rows of its finer grid."""
+    channels, frames, height, width = shape
+    fine = (channels, frames, height * NOISE_FINENESS, width * NOISE_FINENESS)
+    return cell_rows(normal_noise(fine, seed=seed, stage=stage))
+
+
+def read_views(q: Tensor, noise: Tensor, sigma: float, table: LookupTable) -> Tensor:
+    """The noisy state in all views and all frames, ``[V, C, F, h, w]``.
+
+    Args:
+        q: Smooth part of the state, ``[C, F, H, W]``.
+        noise: Rows of `noise_rows`.
+        sigma: Noise level.
+        table: Table of this step.
+    """
+    channels, frames = q.shape[:2]
     view = table.views[0]
-    windows = []
-    for time_window, index in items:
-        cells = rows.index_select(0, table.gather[index])
-        frames = torch.tensor(time_window.frames)
-        cells = cells.index_select(1, frames)
-        windows.append(cells.unflatten(0, (view.height, view.width)).permute(3, 2, 0, 1))
-    return torch.stack(windows)
+    smooth = embedding_bag(
+        table.reads, cell_rows(q), per_sample_weights=table.read_weights, mode="sum"
+    )
+    grain = embedding_bag(
+        table.noise_cells,
+        noise,
+        table.noise_starts,
+        per_sample_weights=table.noise_weights,
+        mode="sum",
+    )
+    x = smooth.add_(grain, alpha=sigma)
+    return x.view(len(table.views), view.height, view.width, frames, channels).permute(
+        0, 4, 3, 1, 2
+    )
+
+
+def cut_windows(views: Tensor, items: list[tuple[TimeWindow, int]]) -> Tensor:
+    """Windows ``[N, C, f, h, w]`` of (time window, view index) items out of ``[V, C, F, h, w]``."""
+    return torch.stack([views[index][:, list(window.frames)] for window, index in items])
 
 
 def fuse_views(predictions: Tensor, table: LookupTable, time_window: TimeWindow) -> Tensor:
@@ -42,7 +76,5 @@ def fuse_views(predictions: Tensor, table: LookupTable, time_window: TimeWindow)
     owned = predictions[:, :, time_window.own_start : time_window.own_stop]
     channels, frames = owned.shape[1:3]
     rows = owned.permute(0, 3, 4, 2, 1).reshape(-1, frames * channels)
-    fused = torch.nn.functional.embedding_bag(
-        table.taps, rows, per_sample_weights=table.weights.to(rows.dtype), mode="sum"
-    )
+    fused = embedding_bag(table.taps, rows, per_sample_weights=table.weights, mode="sum")
     return fused.view(table.height, table.width, frames, channels).permute(3, 2, 0, 1)

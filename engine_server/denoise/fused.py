@@ -2,7 +2,8 @@
 
 All windows of a step are read from the same noisy state, so their order does not matter; their
 `denoised` pictures are fused, each cell and frame taken from the one window that owns it. Views and
-windows move every step, so each border is healed by the next step.
+windows move every step, so each border is healed by the next step. How the state is kept and read:
+`fuse.py`.
 
 Source: DynamicScaler (Liu et al. 2024), offset shifting and panoramic projecting denoise. Differs
 in: windows do not see one another's results within a step, nothing is re-noised, and the scheduler
@@ -19,8 +20,9 @@ from torch import Tensor
 
 from ...shared.errors import GenerationFailed
 from ..models.adapter import Adapter, Cond, ViewGeometry
-from ..panorama.views import LookupTable, ViewPlan
-from .fuse import fuse_views, gather_windows, panorama_rows
+from ..panorama.tables import LookupTable
+from ..panorama.views import ViewPlan
+from .fuse import cut_windows, fuse_views, read_views
 from .guidance import guided
 from .noise import Purpose, random_int
 from .time_ring import TimeWindow, plan_time_windows
@@ -34,13 +36,14 @@ class Cancelled(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FusedMethod:
-    """Everything that makes `denoised` of a panorama, apart from its state and noise level.
+    """Everything that makes `denoised` of a panorama, apart from the state and noise level.
 
     Attributes:
         adapter: The model.
         cond, uncond: Encoded prompt and negative prompt; `uncond` is not used at scale 1.
         guidance_scale: 1 is off.
         plan: The moving views.
+        noise: The stage's noise, rows of `fuse.noise_rows`.
         seed, stage: Key of the random cuts in time.
         loop: Whether time is a ring.
         view_batch: Windows per model call; part of the result's last bits.
@@ -52,6 +55,7 @@ class FusedMethod:
     uncond: Cond | None
     guidance_scale: float
     plan: ViewPlan
+    noise: Tensor
     seed: int
     stage: int
     loop: bool
@@ -75,20 +79,19 @@ class FusedMethod:
         size = self.adapter.spec.window_frames
         return plan_time_windows(num_frames, size, loop=self.loop, step=step, cut=cut)
 
-    def denoised(self, x: Tensor, *, sigma: float, step: int) -> Tensor:
-        """The fused estimate of x0 of a noisy panorama ``[C, F, H, W]``.
+    def denoised(self, q: Tensor, *, sigma: float, step: int) -> Tensor:
+        """The fused estimate of x0 of the state ``q + sigma * noise``, ``[C, F, H, W]``.
 
         Raises:
             Cancelled: `cancelled()` said so before a model call.
             GenerationFailed: The model returned numbers that are not finite.
         """
         table = self.plan.table(step)
-        windows = self.time_windows(x.shape[1], step)
-        fused = torch.empty_like(x)
-        views = len(table.views)
-        predictions = self._predictions(x, table, windows, sigma)
+        windows = self.time_windows(q.shape[1], step)
+        predictions = self._predictions(q, table, windows, sigma)
+        fused = torch.empty_like(q)
         for window in windows:
-            stack = torch.stack([next(predictions) for _ in range(views)])
+            stack = torch.stack([next(predictions) for _ in table.views])
             fused[:, list(window.owned)] = fuse_views(stack, table, window)
         if not bool(torch.isfinite(fused).all()):
             raise GenerationFailed(
@@ -99,10 +102,10 @@ class FusedMethod:
         return fused
 
     def _predictions(
-        self, x: Tensor, table: LookupTable, windows: tuple[TimeWindow, ...], sigma: float
+        self, q: Tensor, table: LookupTable, windows: tuple[TimeWindow, ...], sigma: float
     ) -> Iterator[Tensor]:
         """Guided `denoised` of every (time window, view), in that order, ``[C, f, h, w]`` each."""
-        rows = panorama_rows(x)
+        views = read_views(q, self.noise, sigma, table)
         items = [(window, view) for window in windows for view in range(len(table.views))]
         for begin in range(0, len(items), self.view_batch):
             batch = items[begin : begin + self.view_batch]
@@ -110,14 +113,14 @@ class FusedMethod:
                 raise Cancelled
             result = guided(
                 self.adapter,
-                gather_windows(rows, table, batch),
+                cut_windows(views, batch),
                 sigma,
                 _geometry(table, batch),
                 cond=self.cond,
                 uncond=self.uncond,
                 guidance_scale=self.guidance_scale,
             )
-            yield from result.to(x.device, x.dtype)
+            yield from result.to(q.device, q.dtype)
 
 
 def _geometry(table: LookupTable, batch: list[Item]) -> ViewGeometry:

@@ -1,7 +1,8 @@
 """The denoising loop: one scheduler step on the panorama for each noise level.
 
-The sampler knows nothing of views; it takes a function of (state, noise level, step). The state is
-``[C, F, H, W]`` and is all there is to remember: a run continued from it gives the same bytes.
+The sampler knows nothing of views; it takes a function of (state, noise level, step). What it must
+remember between steps, the state and the last `denoised`, is packed into one tensor
+``[2 C, F, H, W]``: a run continued from it gives the same bytes.
 """
 
 from __future__ import annotations
@@ -14,14 +15,26 @@ from torch import Tensor
 
 from ..models.adapter import Adapter, Cond
 from ..panorama.views import ViewPlan, plan_views
+from .fuse import noise_rows
 from .fused import Cancelled, FusedMethod
-from .noise import normal_noise
-from .schedule import euler_step
+from .schedule import euler_step, extrapolated
 
-__all__ = ["Cancelled", "Keep", "OnStep", "denoise_panorama", "euler_loop"]
+__all__ = ["Cancelled", "Keep", "OnStep", "denoise_panorama", "sample"]
 
 OnStep = Callable[[int, int, Tensor, Tensor], None]
-"""(step just made, number of steps, denoised, state after the step)"""
+"""(step just made, number of steps, denoised, packed state after the step)"""
+
+
+def packed_start(picture: Tensor | None, shape: Sequence[int], sigma: float) -> Tensor:
+    """The packed state ``[2 C, F, H, W]`` of a `picture` (None: nothing) under noise level `sigma`.
+
+    The noise itself is not in it: it is known from seed and stage.
+    """
+    channels, *rest = shape
+    start = torch.zeros(2 * channels, *rest)
+    if picture is not None:
+        start[:channels] = (1 - sigma) * picture
+    return start
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,31 +54,44 @@ class Keep:
         return torch.lerp(denoised, self.latents.expand_as(denoised), self.mask.expand_as(denoised))
 
 
-def euler_loop(
+def sample(
     denoise: Callable[[Tensor, float, int], Tensor],
     x: Tensor,
     *,
     sigmas: Sequence[float],
+    previous: Tensor | None = None,
     keep: Keep | None = None,
     on_step: OnStep | None = None,
     start_step: int = 0,
 ) -> Tensor:
-    """The state taken from ``sigmas[start_step]`` down to ``sigmas[-1]`` by Euler steps.
+    """The state taken from ``sigmas[start_step]`` down to ``sigmas[-1]``, second order.
+
+    The step is linear in the state, so `x` may be the whole state or, as here, the part of it that
+    is not the fixed noise.
 
     Args:
         denoise: (state, sigma, step) -> denoised, same shape.
         x: State at ``sigmas[start_step]``; not written to.
         sigmas: N + 1 falling noise levels, the last usually 0.
+        previous: `denoised` of the step before `start_step`; None at step 0.
         keep: Given part of the picture; replaces `denoised` there.
         on_step: Told after each step.
         start_step: First step to make: 0, or where a checkpoint left off (N: nothing is left).
     """
     num_steps = len(sigmas) - 1
     for step in range(start_step, num_steps):
-        denoised = denoise(x, sigmas[step], step)
+        sigma, sigma_next = sigmas[step], sigmas[step + 1]
+        denoised = denoise(x, sigma, step)
         if keep is not None:
             denoised = keep.apply(denoised)
-        x = euler_step(x, denoised, sigma=sigmas[step], sigma_next=sigmas[step + 1])
+        target = extrapolated(
+            denoised,
+            previous if step else None,
+            sigma_before=sigmas[step - 1],
+            sigma=sigma,
+            sigma_next=sigma_next,
+        )
+        x, previous = euler_step(x, target, sigma=sigma, sigma_next=sigma_next), denoised
         if on_step is not None:
             on_step(step, num_steps, denoised, x)
     return x
@@ -94,7 +120,8 @@ def denoise_panorama(
     """One stage of the `fused` method.
 
     Args:
-        x_init: State at ``sigmas[start_step]``, or None for pure noise at ``sigmas[0]``.
+        x_init: Packed state at ``sigmas[start_step]`` (`packed_start`, or what `on_step` was told);
+            None for pure noise.
         adapter: The model.
         cond, uncond: Encoded prompt and negative prompt.
         guidance_scale: 1 is off.
@@ -105,13 +132,13 @@ def denoise_panorama(
         loop: Whether time is a ring.
         view_batch: Windows per model call.
         reference: Given part of the picture.
-        on_step: Told (step, number of steps, denoised, state after the step).
+        on_step: Told (step, number of steps, denoised, packed state after the step).
         cancelled: Asked before every model call.
         start_step: Where a checkpoint left off.
         plan: Views of this stage; None takes the model's own field of view.
 
     Returns:
-        The final state ``[C, F, H, W]``.
+        The finished latents ``[C, F, H, W]``.
 
     Raises:
         Cancelled: `cancelled()` said so.
@@ -128,25 +155,33 @@ def denoise_panorama(
         )
     if x_init is None:
         assert start_step == 0, "a run that goes on needs the state it goes on from"
-        x_init = normal_noise(shape, seed=seed, stage=stage) * sigmas[0]
-    assert tuple(x_init.shape) == tuple(shape), (tuple(x_init.shape), shape)
+        x_init = packed_start(None, shape, sigmas[0])
+    assert x_init.shape == (2 * shape[0], *shape[1:]), (tuple(x_init.shape), shape)
     method = FusedMethod(
         adapter=adapter,
         cond=cond,
         uncond=uncond,
         guidance_scale=guidance_scale,
         plan=plan,
+        noise=noise_rows(shape, seed=seed, stage=stage),
         seed=seed,
         stage=stage,
         loop=loop,
         view_batch=view_batch,
         cancelled=cancelled,
     )
-    return euler_loop(
-        lambda x, sigma, step: method.denoised(x, sigma=sigma, step=step),
-        x_init,
+
+    def tell(step: int, num_steps: int, denoised: Tensor, q: Tensor) -> None:
+        if on_step is not None:
+            on_step(step, num_steps, denoised, torch.cat((q, denoised)))
+
+    q, previous = x_init.chunk(2)
+    return sample(
+        lambda q, sigma, step: method.denoised(q, sigma=sigma, step=step),
+        q,
         sigmas=sigmas,
+        previous=previous,
         keep=reference,
-        on_step=on_step,
+        on_step=tell,
         start_step=start_step,
     )

@@ -42,6 +42,31 @@ def euler_step(x: Tensor, denoised: Tensor, *, sigma: float, sigma_next: float) 
     return denoised + (sigma_next / sigma) * (x - denoised)
 
 
+def extrapolated(
+    denoised: Tensor,
+    previous: Tensor | None,
+    *,
+    sigma_before: float,
+    sigma: float,
+    sigma_next: float,
+) -> Tensor:
+    """The picture an Euler step should aim at to be exact where `denoised` is linear in sigma.
+
+    Args:
+        denoised: Prediction at `sigma`.
+        previous: Prediction at `sigma_before`, the level before; None on a first step.
+        sigma_before, sigma, sigma_next: Falling levels. At `sigma_next` 0 it is `denoised` itself.
+
+    Source: the variation of constants formula for dx/dsigma = (x - denoised) / sigma; the idea is
+    that of DPM-Solver++(2M) (Lu et al. 2022), written for flow matching so that it holds at 1 too.
+    """
+    if previous is None or sigma_next == 0:
+        return denoised
+    ratio = sigma / sigma_next
+    share = sigma / (sigma_before - sigma) * (1 - math.log(ratio) / (ratio - 1))
+    return denoised + share * (denoised - previous)
+
+
 def renoise(x: Tensor, noise: Tensor, *, sigma_from: float, sigma_to: float) -> Tensor:
     """A state at noise level `sigma_from` taken up to `sigma_to` with fresh unit `noise`.
 

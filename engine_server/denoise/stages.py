@@ -4,7 +4,7 @@ The picture is resampled on the sphere, noised to the stage's first level, and d
 and narrower views. Layout and motion come from below, detail from above.
 
 Source: Global Motion Guidance of DynamicScaler (its equation 3 has its axes wrong; here the noise
-is added with the variance of the forward process).
+has the variance of the forward process: x = (1 - sigma) picture + sigma noise).
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from ...shared.jobs import Stage
 from ..models.adapter import Adapter, Cond, LatentSpec
 from ..panorama.erp import resize_erp
 from ..panorama.views import ViewPlan, plan_views
-from .loop import Keep, OnStep, denoise_panorama
-from .noise import normal_noise
-from .schedule import flow_sigmas, renoise
+from .loop import Keep, OnStep, denoise_panorama, packed_start
+from .schedule import flow_sigmas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +31,7 @@ class StageState:
     Attributes:
         stage: Index of the stage.
         step: Steps of it already made.
-        x: State after them, ``[C, F, H, W]``.
+        x: Packed state after them, ``[2 C, F, H, W]``.
     """
 
     stage: int
@@ -93,7 +92,7 @@ def first_state(
         stage: First rung.
         spec: The model's latents.
         num_frames: F, latent frames.
-        seed: Of the noise.
+        seed: Of the noise; the state does not hold it, for it can be made again from the seed.
         init: Picture ``[C, F or 1, H, W]`` of any size.
 
     Raises:
@@ -106,20 +105,16 @@ def first_state(
         )
     plan = plan_stage(stage, spec)
     shape = (spec.channels, num_frames, plan.latent_height, plan.latent_width)
-    return _entered(0, stage, shape, seed=seed, picture=init)
+    return _entered(0, stage, shape, picture=init)
 
 
 def _entered(
-    index: int, stage: Stage, shape: tuple[int, ...], *, seed: int, picture: Tensor | None
+    index: int, stage: Stage, shape: tuple[int, ...], *, picture: Tensor | None
 ) -> StageState:
     """The state a stage begins with: the picture, resampled to it, under its first noise level."""
-    channels, frames, height, width = shape
-    noise = normal_noise((channels, frames, height, width), seed=seed, stage=index)
-    if picture is None:
-        return StageState(stage=index, step=0, x=noise * stage.sigma_start)
-    resized = resize_erp(picture, size=(height, width)).expand(shape)
-    x = renoise(resized, noise, sigma_from=0.0, sigma_to=stage.sigma_start)
-    return StageState(stage=index, step=0, x=x)
+    if picture is not None:
+        picture = resize_erp(picture, size=(shape[2], shape[3])).expand(shape)
+    return StageState(stage=index, step=0, x=packed_start(picture, shape, stage.sigma_start))
 
 
 @torch.no_grad()
@@ -193,7 +188,7 @@ def denoise_stages(
             return picture
         above = plans[index + 1]
         finer = (*shape[:2], above.latent_height, above.latent_width)
-        state = _entered(index + 1, stages[index + 1], finer, seed=seed, picture=picture)
+        state = _entered(index + 1, stages[index + 1], finer, picture=picture)
 
 
 def _resized(keep: Keep | None, plan: ViewPlan) -> Keep | None:

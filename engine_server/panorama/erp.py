@@ -100,6 +100,35 @@ def bilinear_taps(directions: Floats, *, height: int, width: int) -> tuple[Ints,
     return rows * width + columns, weights
 
 
+def cubic_weights(share: Floats) -> Floats:
+    """Weights ``[..., 4]`` of the cells -1, 0, 1, 2 at a position `share` between 0 and 1."""
+    share = np.asarray(share)
+    return _cubic(np.stack([share + 1, share, 1 - share, 2 - share], axis=-1))
+
+
+def bicubic_taps(directions: Floats, *, height: int, width: int) -> tuple[Ints, Floats]:
+    """Sixteen flat cells and their weights ``[..., 16]``: sharper than `bilinear_taps`.
+
+    The weights sum to one, some are negative; taps wrap at the seam and cross the poles.
+    """
+    row, column = angles_to_pixels(*directions_to_angles(directions), height=height, width=width)
+    top, left = np.floor(row - 0.5), np.floor(column - 0.5)
+    down, right = cubic_weights(row - 0.5 - top), cubic_weights(column - 0.5 - left)
+    around = np.arange(-1, 3)
+    rows = top[..., None, None].astype(np.int64) + around[:, None]
+    columns = left[..., None, None].astype(np.int64) + around
+    rows, columns = wrap_cells(*np.broadcast_arrays(rows, columns), height=height, width=width)
+    shape = (*row.shape, 16)
+    weights = down[..., :, None] * right[..., None, :]
+    return (rows * width + columns).reshape(shape), weights.reshape(shape)
+
+
+def cell_areas(height: int, width: int) -> Floats:
+    """Solid angle of each ERP cell in steradian, ``[height, width]``; they sum to 4 pi."""
+    edges = np.sin((0.5 - np.arange(height + 1) / height) * np.pi)
+    return np.repeat(-np.diff(edges)[:, None], width, axis=1) * (2 * np.pi / width)
+
+
 def view_axes(yaw_deg: float, pitch_deg: float) -> Floats:
     """Rows forward, right and up of an upright (roll 0) view, ``[3, 3]``."""
     yaw, pitch = math.radians(yaw_deg), math.radians(pitch_deg)

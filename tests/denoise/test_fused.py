@@ -9,12 +9,14 @@ import torch
 from oracles import CHANNELS, FunctionAdapter, OracleAdapter, moving_erp, white_gaussian
 
 from panoloom.engine_server.denoise import fused as fused_module
+from panoloom.engine_server.denoise.fuse import noise_rows
 from panoloom.engine_server.denoise.fused import FusedMethod
-from panoloom.engine_server.denoise.loop import Cancelled, Keep, denoise_panorama
+from panoloom.engine_server.denoise.loop import Cancelled, Keep, denoise_panorama, packed_start
 from panoloom.engine_server.denoise.noise import normal_noise
 from panoloom.engine_server.denoise.schedule import flow_sigmas
 from panoloom.engine_server.denoise.stages import StageState, denoise_stages, plan_stage
 from panoloom.engine_server.models.adapter import Cond
+from panoloom.engine_server.panorama.tables import build_table
 from panoloom.engine_server.panorama.views import plan_views
 from panoloom.shared.errors import GenerationFailed, InvalidJob
 from panoloom.shared.jobs import Stage
@@ -85,13 +87,31 @@ def test_constant_model_gives_exactly_that_constant():
     assert torch.allclose(run(adapter), torch.full((CHANNELS, 8, 32, 64), 2.0), atol=1e-6)
 
 
-def test_zero_model_scales_the_noise_by_the_ratio_of_levels():
+def test_zero_model_leaves_nothing():
     adapter = FunctionAdapter(num_frames=8, function=lambda x, sigma, cond: 0 * x)
-    states = []
-    run(adapter, on_step=lambda step, n, denoised, x: states.append(x))
-    noise = normal_noise((CHANNELS, 8, 32, 64), seed=1)
-    for x, sigma in zip(states, flow_sigmas(STEPS)[1:], strict=True):
-        assert torch.allclose(x, sigma * noise, atol=1e-6)
+    assert torch.equal(run(adapter), torch.zeros(CHANNELS, 8, 32, 64))
+
+
+def test_views_carry_noise_of_the_level_of_the_step_and_nothing_else_at_the_start():
+    stds = []
+
+    def function(x, sigma, cond):
+        stds.append((sigma, x.std()))
+        return 0 * x
+
+    run(FunctionAdapter(num_frames=8, function=function))
+    assert all(float(std) == pytest.approx(sigma, rel=0.05) for sigma, std in stds)
+
+
+def test_white_gaussian_data_keep_their_variance_everywhere():
+    """White data are the hardest case: what a view's cells cannot carry is lost, and no more.
+
+    What matters is that no latitude loses more than another.
+    """
+    adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
+    out = run(adapter, steps=16)
+    rows = (out**2).mean(dim=(0, 1, 3))
+    assert float(rows[:4].mean()) == pytest.approx(float(rows[14:18].mean()), rel=0.35)
 
 
 def test_guidance_at_scale_one_is_the_conditional_model_and_asks_nothing_else():
@@ -111,17 +131,10 @@ def test_guidance_leads_away_from_the_unconditional_model():
     assert torch.allclose(out, torch.full_like(out, 0.25 + 3 * 0.75), atol=1e-5)
 
 
-def test_one_step_on_gaussian_data_is_the_nearest_cells_denoised():
-    adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
-    seen = []
-    run(adapter, steps=1, on_step=lambda step, n, denoised, x: seen.append((denoised, x)))
-    assert torch.equal(seen[0][0], seen[0][1])
-
-
 @pytest.mark.parametrize("done", range(STEPS + 1))
 def test_run_resumed_after_any_step_gives_the_same_bytes(done):
     adapter = FunctionAdapter(num_frames=9, function=white_gaussian)
-    states = [normal_noise((CHANNELS, 9, 32, 64), seed=1)]
+    states = [packed_start(None, (CHANNELS, 9, 32, 64), 1.0)]
     whole = run(adapter, frames=9, on_step=lambda step, n, denoised, x: states.append(x))
     resumed = run(adapter, frames=9, x_init=states[done], start_step=done)
     assert torch.equal(resumed, whole)
@@ -163,7 +176,8 @@ def test_steps_are_counted_over_all_stages():
     )
     assert [done.steps_done for done in told] == list(range(1, 8))
     assert {done.steps_total for done in told} == {7}
-    assert told[4].state.x.shape == (CHANNELS, 8, 64, 128)
+    assert told[4].state.x.shape == (2 * CHANNELS, 8, 64, 128)
+    assert told[4].denoised.shape == (CHANNELS, 8, 64, 128)
 
 
 def test_cancel_is_honoured_before_the_next_model_call():
@@ -189,13 +203,8 @@ def test_order_of_views_changes_nothing():
     plan = plan_views(latent_width=64, latent_height=32)
     table = plan.table(0)
     order = torch.randperm(len(table.views), generator=torch.Generator().manual_seed(0))
-    rank = torch.argsort(order)
-    permuted = dataclasses.replace(
-        table,
-        views=tuple(table.views[k] for k in order),
-        gather=table.gather[order],
-        taps=rank[table.taps // 256] * 256 + table.taps % 256,
-        elevation_rad=table.elevation_rad[order],
+    shuffled = build_table(
+        tuple(table.views[k] for k in order), height=table.height, width=table.width
     )
 
     @dataclasses.dataclass(frozen=True)
@@ -206,18 +215,22 @@ def test_order_of_views_changes_nothing():
             return self.used
 
     adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
-    x = normal_noise((CHANNELS, 8, 32, 64), seed=1)
-    outs = [method(adapter, OneTable(t)).denoised(x, sigma=0.7, step=0) for t in (table, permuted)]
-    assert torch.allclose(*outs, atol=1e-6)
+    q = normal_noise((CHANNELS, 8, 32, 64), seed=1)
+    outs = [method(adapter, OneTable(t)).denoised(q, sigma=0.7, step=0) for t in (table, shuffled)]
+    same = (outs[0] - outs[1]).abs().amax(dim=(0, 1)) < 1e-5
+    assert same.float().mean() > 0.97, "only cells at equal depth in two views may change hands"
 
 
-def method(adapter, plan):
+def method(adapter, plan, frames=8, turn=0):
+    noise = noise_rows((CHANNELS, frames, 32, 64), seed=1, stage=0)
+    noise = noise.unflatten(0, (64, 128)).roll(2 * turn, dims=1).flatten(0, 1)
     return FusedMethod(
         adapter=adapter,
         cond=Cond(),
         uncond=None,
         guidance_scale=1.0,
         plan=plan,
+        noise=noise,
         seed=1,
         stage=0,
         loop=True,
@@ -238,7 +251,7 @@ def test_turning_the_noise_and_the_views_turns_the_result():
     adapter = FunctionAdapter(num_frames=8, function=white_gaussian)
     x = normal_noise((CHANNELS, 8, 32, 64), seed=1)
     straight = method(adapter, Turned(0)).denoised(x, sigma=0.7, step=1)
-    turned = method(adapter, Turned(11)).denoised(x.roll(11, dims=-1), sigma=0.7, step=1)
+    turned = method(adapter, Turned(11), turn=11).denoised(x.roll(11, dims=-1), sigma=0.7, step=1)
     assert torch.allclose(turned, straight.roll(11, dims=-1), atol=1e-6)
 
 
@@ -250,7 +263,7 @@ def test_shifting_the_frames_and_the_windows_shifts_the_result(monkeypatch):
         return (inner[:, :, :-2] + inner[:, :, 1:-1] + inner[:, :, 2:]) / 3
 
     plan = plan_views(latent_width=64, latent_height=32)
-    fused = method(FunctionAdapter(num_frames=11, function=smooth), plan)
+    fused = method(FunctionAdapter(num_frames=11, function=smooth), plan, frames=11)
     x = normal_noise((CHANNELS, 11, 32, 64), seed=1)
     straight = fused.denoised(x, sigma=0.7, step=0)
     windows = fused.time_windows(11, 0)
@@ -258,6 +271,8 @@ def test_shifting_the_frames_and_the_windows_shifts_the_result(monkeypatch):
         dataclasses.replace(w, frames=tuple((f + 4) % 11 for f in w.frames)) for w in windows
     )
     monkeypatch.setattr(fused_module, "plan_time_windows", lambda *args, **kwargs: shifted)
+    rolled = fused.noise.unflatten(1, (11, CHANNELS)).roll(4, dims=1).flatten(1)
+    fused = dataclasses.replace(fused, noise=rolled)
     moved = fused.denoised(x.roll(4, dims=1), sigma=0.7, step=0)
     assert torch.allclose(moved, straight.roll(4, dims=1), atol=1e-6)
 
@@ -294,7 +309,7 @@ def test_start_picture_at_low_noise_is_nearly_kept_by_a_faithful_model():
         init=picture,
         on_step=lambda done: seen.append(done.state.x),
     )
-    assert (seen[0] - moving_erp(32, 8)).std() < 0.08
+    assert (seen[0][:CHANNELS] - (1 - 0.05) * moving_erp(32, 8)).abs().max() < 0.01
 
 
 def test_stage_below_full_noise_needs_a_picture():
