@@ -14,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("shared", "engine_server", "blender_addon")
 MAX_LINES = 500
+MAX_FUNCTION_LINES = 50
 
 # The parts of the tree, by path; the longest match decides. What a part may import of ours is
 # written out, so that a new part has to say where it stands.
@@ -253,6 +254,36 @@ def test_no_file_is_longer_than_the_ceiling():
     files = [*sources(), *sources("packaging"), *sources("tests")]
     lengths = {name_of(p): len(p.read_text(encoding="utf-8").splitlines()) for p in files}
     assert {name: count for name, count in lengths.items() if count > MAX_LINES} == {}
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function without its signature and its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_no_function_is_longer_than_the_ceiling():
+    functions = [
+        (name_of(path), node)
+        for path in [*sources(), *sources("packaging")]
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    lengths = {f"{name}: {node.name}": body_lines(node) for name, node in functions}
+    assert {name: n for name, n in lengths.items() if n > MAX_FUNCTION_LINES} == {}
+
+
+def test_every_file_says_what_it_owns():
+    assert [name_of(p) for p in [*sources(), *sources("packaging")] if not docstring(p)] == []
+
+
+def docstring(path: Path) -> str:
+    return ast.get_docstring(tree_of(path)) or ""
+
+
+def test_no_file_is_named_after_nothing():
+    vague = {"utils", "helpers", "common", "manager", "misc"}
+    assert [name_of(p) for p in sources() if p.stem in vague] == []
 
 
 def test_nothing_is_unpickled_or_evaluated():
