@@ -72,6 +72,7 @@ ALLOWED = {
         "engine_server/models",
         "engine_server/models/adapter.py",
         "engine_server/models/catalog.py",
+        "engine_server/models/checksums.py",
         "engine_server/panorama",
         "shared",
     },

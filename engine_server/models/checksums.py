@@ -1,12 +1,14 @@
 """Whether a model's files are the ones it was released with.
 
 `SHA256SUMS` lies beside the weights, in the format of the program `sha256sum`, one line a file.
+Whoever changes weights writes it anew: `python -m panoloom.engine_server.models.checksums FOLDER`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+import sys
 from pathlib import Path
 
 LIST = "SHA256SUMS"
@@ -43,3 +45,8 @@ def verify(folder: Path) -> list[str]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        print(write(Path(argument)))
