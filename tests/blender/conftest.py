@@ -16,14 +16,9 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PYTHON = next(
-    (
-        p
-        for p in (ROOT / ".venv-blender" / d for d in ("bin/python", "Scripts/python.exe"))
-        if p.exists()
-    ),
-    None,
-)
+HOMES = [ROOT / ".venv-blender" / name for name in ("bin/python", "Scripts/python.exe")]
+OTHER = os.environ.get("PANOLOOM_TEST_BLENDER")  # the Python of another version of bpy
+PYTHON = Path(OTHER) if OTHER else next((path for path in HOMES if path.exists()), None)
 INSIDE = Path(__file__).parent / "inside"
 Run = Callable[..., Any]
 

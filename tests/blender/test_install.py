@@ -8,6 +8,7 @@ def test_zip_installs_and_is_enabled_with_its_own_wheels(extension_zip, tmp_path
     assert found["enabled"]
     assert found["has_settings"]
     assert found["pyzmq"].startswith("26.4")
+    assert {"msgpack", "zmq"} <= set(found["wheels"])
 
 
 def test_nothing_of_ours_is_a_module_of_its_own_name(extension_zip, tmp_path, blender_alone):

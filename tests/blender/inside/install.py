@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import bpy
 from stage import MODULE, run
@@ -15,12 +17,14 @@ def main(zip_path: str) -> dict[str, object]:
     import msgpack
     import zmq
 
+    user = Path(os.environ["BLENDER_USER_RESOURCES"])
+    wheels = next(user.glob("extensions/.local/lib/python*/site-packages"))
     return {
         "enabled": MODULE in bpy.context.preferences.addons,
         "has_settings": hasattr(bpy.context.scene, "panoloom"),
         "pyzmq": zmq.__version__,
-        "pyzmq_from": zmq.__file__,
-        "msgpack_from": msgpack.__file__,
+        "msgpack": ".".join(map(str, msgpack.version)),
+        "wheels": sorted(path.parent.name for path in wheels.glob("*/__init__.py")),
         "top_level": sorted(name for name in sys.modules if name.partition(".")[0] == "panoloom"),
     }
 
