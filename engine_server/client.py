@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import zmq
 
-from ..shared.connection import Connection, read_connection
+from ..shared.connection import Connection, connection_path, read_connection
 from ..shared.errors import EngineUnreachable, MalformedMessage, TransportError
 from ..shared.jobs import JobSpec, JobState
 from ..shared.jobview import JobView
@@ -99,7 +99,7 @@ class Engine:
         """
         connection = where if isinstance(where, Connection) else read_connection(where)
         engine = cls(connection, timeout_s=timeout_s, patience_s=patience_s)
-        engine._file = None if isinstance(where, Connection) else Path(where)
+        engine._file = _file_of(where, connection)
         try:
             engine.hello()
         except BaseException:
@@ -337,6 +337,17 @@ class Engine:
             f"The engine at {self.connection.control} does not answer. Is it still running?",
             endpoint=self.connection.control,
         )
+
+
+def _file_of(where: Connection | Path | str, connection: Connection) -> Path | None:
+    """Where the engine would announce itself again; None if it is not of this machine."""
+    if not isinstance(where, Connection):
+        return Path(where)
+    path = connection_path(connection.library)
+    try:
+        return path if read_connection(path).session == connection.session else None
+    except EngineUnreachable:
+        return None
 
 
 def _answers(envelope: Envelope, message_id: str) -> bool:

@@ -493,4 +493,6 @@ def _failed(job_id: str, error: PanoloomError) -> JobFailed:
 
 
 def _words(status: int) -> str:
+    if status == -9:
+        return "killed by signal 9, as happens too when the machine runs out of memory"
     return f"killed by signal {-status}" if status < 0 else f"exit status {status}"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 import zmq
@@ -10,6 +11,7 @@ import zmq.asyncio
 import zmq.utils.z85
 from engines import client, real_broker
 
+from panoloom.engine_server.broker.blobs import BlobStore
 from panoloom.engine_server.broker.sockets import CLIENTS, WORKERS, Gatekeeper
 from panoloom.shared.connection import connection_path
 from panoloom.shared.messages import Hello, RunJob, SubmitJob, WorkerReady
@@ -24,7 +26,7 @@ def broker(tmp_path_factory):
         yield broker
 
 
-def answers(endpoint, parts, *, server="", public=b"", secret=b"") -> bool:
+def answers(endpoint, parts, *, server="", public=b"", secret=b"", wait_ms=SILENCE_MS) -> bool:
     """Whether anybody answers at all."""
     context = zmq.Context()
     socket = context.socket(zmq.DEALER)
@@ -33,8 +35,11 @@ def answers(endpoint, parts, *, server="", public=b"", secret=b"") -> bool:
         socket.curve_serverkey = server.encode()
         socket.curve_publickey, socket.curve_secretkey = public, secret
     socket.connect(endpoint)
-    socket.send_multipart(parts)
-    heard = socket.poll(SILENCE_MS) != 0
+    try:
+        socket.send_multipart(parts, zmq.NOBLOCK)  # a line that was refused already takes nothing
+        heard = socket.poll(wait_ms) != 0
+    except zmq.Again:
+        heard = False
     socket.close()
     context.term()
     return heard
@@ -49,10 +54,8 @@ def test_nobody_gets_in_without_the_right_key(broker, door):
     assert not answers(
         endpoint, hello, server=place.server_public_key, public=public, secret=secret
     )
-    right = (place.client_public_key.encode(), place.client_secret_key.encode())
-    assert answers(
-        endpoint, hello, server=place.server_public_key, public=right[0], secret=right[1]
-    )
+    right = {"public": place.client_public_key.encode(), "secret": place.client_secret_key.encode()}
+    assert answers(endpoint, hello, server=place.server_public_key, wait_ms=20_000, **right)
 
 
 def test_the_engine_lives_on_after_strangers_and_plain_text(broker):
@@ -106,6 +109,26 @@ def test_the_gatekeeper_knows_each_key_for_its_own_door_only():
     finally:
         keeper.close()
         context.term()
+
+
+def test_control_does_not_wait_behind_blobs(broker, monkeypatch):
+    begun, release = threading.Event(), threading.Event()
+    store = BlobStore.store
+
+    def slowly(self, request, piece):
+        begun.set()
+        assert release.wait(20)
+        return store(self, request, piece)
+
+    monkeypatch.setattr(BlobStore, "store", slowly)
+    library = broker.connection.library
+    with client(library) as engine, client(library, timeout_s=20.0) as storing:
+        thread = threading.Thread(target=storing.store_blob, args=(b"slow",))
+        thread.start()
+        assert begun.wait(20)
+        assert engine.hello().session == broker.session
+        release.set()
+        thread.join()
 
 
 def test_a_client_cannot_speak_as_a_worker(broker):
