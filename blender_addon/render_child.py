@@ -42,6 +42,7 @@ def set_up_render(scene: bpy.types.Scene, order: dict[str, Any]) -> None:
     render.film_transparent = True
     render.resolution_x, render.resolution_y = order["width"], order["height"]
     render.resolution_percentage = 100
+    render.dither_intensity = 0.0  # what is empty stays exactly empty
     render.pixel_aspect_x = render.pixel_aspect_y = 1.0
     for name in (
         "use_border",

@@ -19,6 +19,8 @@ ENVIRONMENT = "Panoloom Environment"
 MAPPING = "Panoloom Mapping"
 VISIBLE = "Panoloom Visible"
 LIGHT = "Panoloom Light"
+LINEAR = ("Linear Rec.709", "Linear Rec.709 (sRGB)", "Linear")
+SRGB = ("sRGB", "sRGB - Texture", "Utility - sRGB - Texture")
 MAP_RESOLUTION = 256  # of Cycles' importance map; automatic costs seconds a frame on a moving World
 
 
@@ -78,6 +80,7 @@ def show_preview(world: bpy.types.World, path: Path) -> Path | None:
     file = Path(old.image.filepath) if old is not None and old.image is not None else None
     image = bpy.data.images.load(str(path), check_existing=False)
     image.name = "Panoloom preview"
+    _read_as(image, SRGB)
     _swap(world, image, num_frames=1)
     return file
 
@@ -93,8 +96,11 @@ def show_loop(world: bpy.types.World, first: Path, num_frames: int) -> None:
     image.name = (
         f"Panoloom {first.parent.name if first.suffix == '.mp4' else first.parents[1].name}"
     )
-    if image.source != "MOVIE":
+    if image.source == "MOVIE":
+        _read_as(image, SRGB)
+    else:
         image.source = "SEQUENCE"
+        _read_as(image, LINEAR)
     _swap(world, image, num_frames=num_frames)
 
 
@@ -194,6 +200,16 @@ def _swap(world: bpy.types.World, image: bpy.types.Image, *, num_frames: int) ->
     user.use_auto_refresh = num_frames > 1
     if old is not None and old != image and old.users == 0:
         bpy.data.images.remove(old)
+
+
+def _read_as(image: bpy.types.Image, names: tuple[str, ...]) -> None:
+    """Read the file's values in the first colour space of these that the configuration has."""
+    for name in names:
+        try:
+            image.colorspace_settings.name = name
+        except TypeError:  # no such name: Blender's own guess stays, or the next name fits
+            continue
+        return
 
 
 def _discard(world: bpy.types.World) -> None:
