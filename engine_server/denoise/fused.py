@@ -109,16 +109,15 @@ class FusedMethod:
         items = [(window, view) for window in windows for view in range(len(table.views))]
         for begin in range(0, len(items), self.view_batch):
             batch = items[begin : begin + self.view_batch]
-            if self.cancelled is not None and self.cancelled():
-                raise Cancelled
+            x, geometry = cut_windows(views, batch), _geometry(table, batch)
+
+            def predict(cond: Cond, x: Tensor = x, geometry: ViewGeometry = geometry) -> Tensor:
+                if self.cancelled is not None and self.cancelled():
+                    raise Cancelled
+                return self.adapter.denoised(x, sigma, cond, geometry)
+
             result = guided(
-                self.adapter,
-                cut_windows(views, batch),
-                sigma,
-                _geometry(table, batch),
-                cond=self.cond,
-                uncond=self.uncond,
-                guidance_scale=self.guidance_scale,
+                predict, cond=self.cond, uncond=self.uncond, guidance_scale=self.guidance_scale
             )
             yield from result.to(q.device, q.dtype)
 

@@ -26,7 +26,7 @@ class Purpose(IntEnum):
 
     START = 0
     TIME_CUT = 1
-    SPARE = 2
+    RENOISE = 2
 
 
 def philox(counter: tuple[Words, Words, Words, Words], key: tuple[int, int]) -> tuple[Words, ...]:

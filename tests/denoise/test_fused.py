@@ -180,11 +180,12 @@ def test_steps_are_counted_over_all_stages():
     assert told[4].denoised.shape == (CHANNELS, 8, 64, 128)
 
 
-def test_cancel_is_honoured_before_the_next_model_call():
+@pytest.mark.parametrize("limit", [0, 3, 4])
+def test_cancel_is_honoured_before_the_next_model_call(limit):
     adapter = OracleAdapter(num_frames=8)
     with pytest.raises(Cancelled):
-        run(adapter, cancelled=lambda: adapter.calls >= 3)
-    assert adapter.calls == 3
+        run(adapter, guidance_scale=2.0, uncond=Cond(), cancelled=lambda: adapter.calls >= limit)
+    assert adapter.calls == limit
 
 
 def test_model_is_called_with_batches_of_the_asked_size():

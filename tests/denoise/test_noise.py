@@ -36,7 +36,7 @@ def test_same_address_gives_the_same_noise():
 
 @pytest.mark.parametrize(
     "other",
-    [{"seed": 2}, {"seed": 1 + 2**40}, {"stage": 1}, {"step": 1}, {"purpose": Purpose.SPARE}],
+    [{"seed": 2}, {"seed": 1 + 2**40}, {"stage": 1}, {"step": 1}, {"purpose": Purpose.RENOISE}],
 )
 def test_another_address_gives_unrelated_noise(other):
     base = normal_noise((4, 4, 32, 64), seed=1).flatten()
