@@ -88,6 +88,11 @@ def build_scene(fps: int = 24) -> Any:
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
     scene = bpy.context.scene
+    ambient = bpy.data.worlds.new("Daylight")  # lights the reference, and is what Restore restores
+    if ambient.node_tree is None:  # before Blender 5.0
+        ambient.use_nodes = True
+    ambient.node_tree.nodes["Background"].inputs["Color"].default_value = (0.4, 0.45, 0.5, 1.0)
+    scene.world = ambient
     scene.render.fps, scene.render.fps_base = fps, 1.0
     mesh = bpy.ops.mesh
     mirror = material("Mirror", (0.95, 0.95, 0.95), metallic=1.0, roughness=0.02)

@@ -93,23 +93,23 @@ def compare(scene: Any, loop: Path, folder: Path, *, share: float = 0.999) -> di
     return worst
 
 
-def main(folder: str, connection: str, words: str) -> dict[str, object]:
-    asked = json.loads(words)
+def set_the_stage(asked: dict[str, Any]) -> Any:
+    """A scene with a World of the user's, a turned camera, and the words in the panel."""
     scene = small_scene()
-    mine = bpy.data.worlds.new("Mine")
-    scene.world = mine
-    scene.camera.matrix_world = Matrix.Rotation(HEADING - math.pi / 2, 4, "Z") @ Matrix.Rotation(
-        math.radians(80), 4, "X"
-    )
+    scene.world = bpy.data.worlds.new("Mine")
+    turned = Matrix.Rotation(HEADING - math.pi / 2, 4, "Z")
+    scene.camera.matrix_world = turned @ Matrix.Rotation(math.radians(80), 4, "X")
     glowing_wall(scene)
     settings = scene.panoloom
     settings.prompt, settings.steps = asked["prompt"], asked["steps"]
     settings.seconds = asked["num_frames"] / 24
     settings.use_reference = asked["reference"]
     settings.seed = asked.get("seed", 0)
-    state = part("blender_addon.runtime").state()
-    bpy.ops.panoloom.connect(place=connection)
-    pump(lambda: state.session.state.value == "connected")
+    return scene
+
+
+def make_a_loop(scene: Any, state: Any) -> dict[str, object]:
+    """Press Generate and wait for what comes of it."""
     bpy.ops.panoloom.generate()
     job, seen, worlds = state.job, [], []
 
@@ -118,51 +118,74 @@ def main(folder: str, connection: str, words: str) -> dict[str, object]:
         return job.is_done or (not job.is_active and job.artifact is None)
 
     pump(done, seen)
-    facts = {
+    return {
         "state": str(job.view.state),
         "problems": [str(p) for p in state.shown_problems()],
         "phases": seen,
         "previews": len({step for name, step in worlds if name != "Mine" and step >= 0}),
         "tagged": scene.world.get("panoloom_job") == job.job_id,
     }
-    if job.artifact is not None:
-        artifact = job.artifact
-        facts["notes"] = list(artifact.notes)
-        facts["num_frames"] = artifact.num_frames
-        loop = Path(artifact.folder)
-        look_all_around(scene, artifact.width, artifact.height)
-        facts["differences"] = compare(scene, loop, Path(folder))
-        settings.show_as = "MOVIE"
-        bpy.ops.panoloom.apply()
-        image = scene.world.node_tree.nodes["Panoloom Environment"].image
-        facts["movie"] = [image.source, image.frame_duration]
-        # a movie halves its colours' resolution: the borders of the painted fields are off
-        facts["movie_differences"] = compare(scene, loop, Path(folder), share=0.9)
-        first = read_exr(loop / "frames" / "loop_0001.exr")
-        middle = first[first.shape[0] // 2]
-        quarter = first.shape[1] // 4
-        facts["linear"] = {
-            name: [round(float(v), 4) for v in middle[i % first.shape[1], :3]]
-            for name, i in {"ahead": 2 * quarter, "right": 3 * quarter, "behind": 0}.items()
-        }
+
+
+def look_at_it(scene: Any, artifact: Any, folder: Path) -> dict[str, object]:
+    """Render the World as EXR frames and as a movie."""
+    loop = Path(artifact.folder)
+    look_all_around(scene, artifact.width, artifact.height)
+    facts = {"notes": list(artifact.notes), "num_frames": artifact.num_frames}
+    facts["differences"] = compare(scene, loop, folder)
+    scene.panoloom.show_as = "MOVIE"
+    bpy.ops.panoloom.apply()
+    image = scene.world.node_tree.nodes["Panoloom Environment"].image
+    facts["movie"] = [image.source, image.frame_duration]
+    # a movie halves its colours' resolution: the borders of the painted fields are off
+    facts["movie_differences"] = compare(scene, loop, folder, share=0.9)
+    first = read_exr(loop / "frames" / "loop_0001.exr")
+    middle = first[first.shape[0] // 2]
+    quarter = first.shape[1] // 4
+    facts["linear"] = {
+        name: [round(float(v), 4) for v in middle[column, :3]]
+        for name, column in {"ahead": 2 * quarter, "right": 3 * quarter, "behind": 0}.items()
+    }
+    return facts
+
+
+def cancel_one(scene: Any, state: Any, prompt: str) -> dict[str, object]:
+    scene.panoloom.prompt = prompt
+    scene.panoloom.use_reference = False
+    bpy.ops.panoloom.generate()
+    pump(lambda: state.job.shown_step >= 1)
+    bpy.ops.panoloom.cancel()
+    pump(lambda: not state.job.is_active)
+    return {
+        "cancelled": str(state.job.view.state),
+        "world_after_cancel": scene.world.get("panoloom_job") == state.job.job_id,
+        "can_generate_again": bpy.ops.panoloom.generate.poll(),
+    }
+
+
+def fail_one(scene: Any, state: Any, prompt: str) -> dict[str, object]:
+    scene.panoloom.prompt = prompt
+    bpy.ops.panoloom.generate()
+    pump(lambda: not state.job.is_active)
+    pump(lambda: bool(state.shown_problems()))
+    return {"failed": [str(p) for p in state.shown_problems()]}
+
+
+def main(folder: str, connection: str, words: str) -> dict[str, object]:
+    asked = json.loads(words)
+    scene = set_the_stage(asked)
+    state = part("blender_addon.runtime").state()
+    bpy.ops.panoloom.connect(place=connection)
+    pump(lambda: state.session.state.value == "connected")
+    facts = make_a_loop(scene, state)
+    if state.job.artifact is not None:
+        facts |= look_at_it(scene, state.job.artifact, Path(folder))
     bpy.ops.panoloom.restore_world()
     facts["restored"] = scene.world.name
-    if asked.get("cancel"):
-        settings.prompt = asked["cancel"]
-        settings.use_reference = False
-        bpy.ops.panoloom.generate()
-        pump(lambda: state.job.shown_step >= 1)
-        bpy.ops.panoloom.cancel()
-        pump(lambda: not state.job.is_active)
-        facts["cancelled"] = str(state.job.view.state)
-        facts["world_after_cancel"] = scene.world.get("panoloom_job") == state.job.job_id
-        facts["can_generate_again"] = bpy.ops.panoloom.generate.poll()
-    if asked.get("fail"):
-        settings.prompt = asked["fail"]
-        bpy.ops.panoloom.generate()
-        pump(lambda: not state.job.is_active)
-        pump(lambda: bool(state.shown_problems()))
-        facts["failed"] = [str(p) for p in state.shown_problems()]
+    if "cancel" in asked:
+        facts |= cancel_one(scene, state, asked["cancel"])
+    if "fail" in asked:
+        facts |= fail_one(scene, state, asked["fail"])
     return facts
 
 
