@@ -1,8 +1,9 @@
 """Known truths to test against: moving functions on the sphere and models that know them.
 
-`MovingSphere` is a smooth function of direction and of the phase of the loop; `OracleAdapter` is a
+`moving_sphere` is a smooth function of direction and of the phase of the loop; `OracleAdapter` is a
 "model" that returns its true view whatever the noise, so that a correct method must come out as the
-function itself. `GaussianAdapter` is the exact denoiser of white Gaussian data.
+function itself. `white_gaussian` is the exact denoiser of white data; `FieldAdapter` is that of a
+smooth Gaussian random field on the sphere, as a model that sees one window at a time has it.
 """
 
 from __future__ import annotations
@@ -100,3 +101,48 @@ class FunctionAdapter(OracleAdapter):
 def white_gaussian(x: Tensor, sigma: float, cond: Cond) -> Tensor:
     """Exact `denoised` for unit white Gaussian data under x_sigma = (1 - sigma) x0 + sigma e."""
     return x * (1 - sigma) / ((1 - sigma) ** 2 + sigma**2)
+
+
+def field_covariance(cosine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Covariance of the field over the cosine of an angle: broad and finer shapes, variance 1."""
+    degree = np.arange(60)
+
+    def heat(width_deg: float) -> NDArray[np.float64]:
+        power = (2 * degree + 1) * np.exp(-degree * (degree + 1) * np.radians(width_deg) ** 2 / 4)
+        return np.polynomial.legendre.legval(cosine, power / power.sum())
+
+    return 0.6 * heat(45) + 0.4 * heat(12)
+
+
+@dataclass
+class FieldAdapter(OracleAdapter):
+    """The exact denoiser of an isotropic Gaussian field that changes slowly, window by window.
+
+    Usage: ``FieldAdapter(num_frames=8, spec=LatentSpec(channels=16, ratio_s=8, ratio_t=1))``; every
+    channel is a field of its own.
+    """
+
+    modes: dict[float, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
+
+    def _modes(self, fov_deg: float, frames: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Modes in space, modes in time, variance of each ``[frames, cells]``."""
+        if fov_deg not in self.modes:
+            seen = erp.view_directions(
+                yaw_deg=0, pitch_deg=0, fov_deg=fov_deg, height=size, width=size
+            ).reshape(-1, 3)
+            in_space = np.linalg.eigh(field_covariance(np.clip(seen @ seen.T, -1, 1)))
+            lag = np.subtract.outer(np.arange(frames), np.arange(frames)) / 3
+            in_time = np.linalg.eigh(np.exp(-(lag**2) / 2))
+            variance = np.maximum(np.multiply.outer(in_time[0], in_space[0]), 0)
+            self.modes[fov_deg] = tuple(
+                torch.from_numpy(array.astype(np.float32))
+                for array in (in_space[1], in_time[1], variance)
+            )
+        return self.modes[fov_deg]
+
+    def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
+        self.calls += 1
+        in_space, in_time, variance = self._modes(views.fov_deg, x.shape[2], x.shape[3])
+        modes = in_time.T @ (x.flatten(3) @ in_space)
+        kept = (1 - sigma) * variance / ((1 - sigma) ** 2 * variance + sigma**2)
+        return (in_time @ (modes * kept) @ in_space.T).view(x.shape)

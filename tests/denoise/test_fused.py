@@ -6,16 +6,29 @@ import dataclasses
 
 import pytest
 import torch
-from oracles import CHANNELS, FunctionAdapter, OracleAdapter, moving_erp, white_gaussian
+from oracles import (
+    CHANNELS,
+    FieldAdapter,
+    FunctionAdapter,
+    OracleAdapter,
+    moving_erp,
+    white_gaussian,
+)
 
 from panoloom.engine_server.denoise import fused as fused_module
 from panoloom.engine_server.denoise.fuse import noise_rows
 from panoloom.engine_server.denoise.fused import FusedMethod
-from panoloom.engine_server.denoise.loop import Cancelled, Keep, denoise_panorama, packed_start
+from panoloom.engine_server.denoise.loop import (
+    Cancelled,
+    Keep,
+    denoise_panorama,
+    packed_start,
+    sample,
+)
 from panoloom.engine_server.denoise.noise import normal_noise
 from panoloom.engine_server.denoise.schedule import flow_sigmas
 from panoloom.engine_server.denoise.stages import StageState, denoise_stages, plan_stage
-from panoloom.engine_server.models.adapter import Cond
+from panoloom.engine_server.models.adapter import Cond, LatentSpec, ViewGeometry
 from panoloom.engine_server.panorama.tables import build_table
 from panoloom.engine_server.panorama.views import plan_views
 from panoloom.shared.errors import GenerationFailed, InvalidJob
@@ -24,6 +37,7 @@ from panoloom.shared.jobs import Stage
 COARSE = Stage(width=512, height=256, steps=4)
 FINE = Stage(width=1024, height=512, steps=3, sigma_start=0.6, fov_deg=53.0)
 STEPS = 5
+ONE_VIEW = {"elevation_rad": torch.zeros(10, 16, 16), "fov_deg": 90.0}
 INTERPOLATION = 6e-3
 """Bilinear error of the moving function on the cells of a 90-degree view."""
 
@@ -112,6 +126,34 @@ def test_white_gaussian_data_keep_their_variance_everywhere():
     out = run(adapter, steps=16)
     rows = (out**2).mean(dim=(0, 1, 3))
     assert float(rows[:4].mean()) == pytest.approx(float(rows[14:18].mean()), rel=0.35)
+
+
+def test_field_made_of_views_is_as_lively_as_one_view_and_shows_no_borders():
+    """Moving views must not average the picture away: the reference is one view, sampled alone.
+
+    Read by nearest cell, the noise left 0.45 of the reference's variance, 0.1 of it at the poles.
+    """
+    adapter = FieldAdapter(num_frames=8, spec=LatentSpec(channels=24, ratio_s=8, ratio_t=1))
+    sigmas = flow_sigmas(16)
+    alone = sample(
+        lambda x, sigma, step: adapter.denoised(x, sigma, Cond(), ViewGeometry(**ONE_VIEW)),
+        normal_noise((240, 8, 16, 16), seed=9).unflatten(0, (10, 24)),
+        sigmas=sigmas,
+    )
+    out = run(adapter, steps=16, view_batch=20)
+    whole, reference = float((out**2).mean()), float((alone**2).mean())
+    assert whole > 0.75 * reference
+    for rows in (slice(0, 6), slice(13, 19), slice(26, 32)):
+        assert float((out[:, :, rows] ** 2).mean()) > 0.6 * reference
+    owner = plan_views(latent_width=64, latent_height=32).table(15).owner.view(32, 64)
+    border = (owner != owner.roll(1, 1))[6:26]
+    change = ((out - out.roll(1, dims=3)) ** 2).mean(dim=(0, 1))[6:26]
+    scale = change.mean(dim=1, keepdim=True)
+    assert (change / scale)[border].mean() < 1.15 * (change / scale)[~border].mean()
+    seam = ((out[..., 0] - out[..., -1]) ** 2).mean(dim=(0, 1))[6:26]
+    assert (seam / scale[:, 0]).mean() < 1.25
+    joins = ((out - out.roll(-1, dims=1)) ** 2).mean(dim=(0, 2, 3))
+    assert joins.max() < 1.3 * joins.median()
 
 
 def test_guidance_at_scale_one_is_the_conditional_model_and_asks_nothing_else():
