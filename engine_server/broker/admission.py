@@ -10,9 +10,9 @@ from pathlib import Path
 from ...shared.errors import InvalidJob
 from ...shared.jobs import ArtifactRef, JobSpec, Reference, is_job_id
 from ...shared.messages import SubmitJob, WorkerReady
+from ..room import check_room
 from .blobs import BlobStore
 from .images import read_head
-from .library import check_room
 
 Plan = Callable[[JobSpec], JobSpec]
 MAX_PRIORITY = 1000

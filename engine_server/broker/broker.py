@@ -117,16 +117,7 @@ class Broker:
 
     async def _open(self, stack: contextlib.AsyncExitStack) -> list[asyncio.Task[None]]:
         config = self._config
-        prepare_library(config.library, config.state_folder)
-        lock = LibraryLock(config.state_folder / "engine.lock", config.library)
-        lock.acquire()
-        stack.callback(lock.release)
-        connection_path(config.library).unlink(missing_ok=True)
-        keys = load_or_make_keys(config.state_folder / "keys")
-        store = JobStore(config.state_folder / "jobs.sqlite3")
-        stack.callback(store.close)
-        blobs = BlobStore(config.state_folder / "blobs", max_bytes=config.max_blob_bytes)
-
+        keys, store, blobs = self._take_library(stack)
         context = zmq.asyncio.Context(io_threads=2)
         stack.callback(context.term)
         sockets = self._open_sockets(context, stack, keys)
@@ -172,6 +163,20 @@ class Broker:
         if config.starts_worker_early:
             foreman.ensure_worker()
         return tasks
+
+    def _take_library(self, stack: contextlib.AsyncExitStack) -> tuple[Keys, JobStore, BlobStore]:
+        """The library, held for this engine alone, and what is stored in it."""
+        config = self._config
+        prepare_library(config.library, config.state_folder)
+        lock = LibraryLock(config.state_folder / "engine.lock", config.library)
+        lock.acquire()
+        stack.callback(lock.release)
+        connection_path(config.library).unlink(missing_ok=True)
+        keys = load_or_make_keys(config.state_folder / "keys")
+        store = JobStore(config.state_folder / "jobs.sqlite3")
+        stack.callback(store.close)
+        blobs = BlobStore(config.state_folder / "blobs", max_bytes=config.max_blob_bytes)
+        return keys, store, blobs
 
     def _open_sockets(
         self, context: zmq.asyncio.Context, stack: contextlib.AsyncExitStack, keys: Keys

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from ...shared.errors import ArtifactWriteFailed, UserError
-from ...shared.jobs import JobSpec
-
-RESERVE_BYTES = 256 * 1024 * 1024
+from ...shared.errors import UserError
 
 
 def prepare_library(library: Path, state_folder: Path) -> None:
@@ -32,37 +27,6 @@ def prepare_library(library: Path, state_folder: Path) -> None:
             f"The library folder {library} cannot be used: {why.strerror}. Choose another.",
             field="library",
         ) from why
-
-
-def estimated_bytes(spec: JobSpec) -> int:
-    """Room a job needs: its frames as half-float RGB, as much again for the rest, and slack."""
-    return spec.num_frames * spec.width * spec.height * 3 * 2 * 3 // 2 + 64 * 1024 * 1024
-
-
-def check_room(library: Path, spec: JobSpec) -> None:
-    """Refuse a job whose files could not be written.
-
-    Raises:
-        ArtifactWriteFailed: Not writable, or the disk is too full; names both numbers.
-    """
-    try:
-        with tempfile.TemporaryFile(dir=library, prefix=".panoloom-"):
-            pass
-        free = shutil.disk_usage(library).free
-    except OSError as why:
-        raise ArtifactWriteFailed(
-            f"The library folder {library} cannot be written to: {why.strerror}.",
-            folder=str(library),
-        ) from why
-    needed = estimated_bytes(spec) + RESERVE_BYTES
-    if free < needed:
-        raise ArtifactWriteFailed(
-            f"The disk of {library} has {free / 2**30:.1f} GiB free and this job may need "
-            f"{needed / 2**30:.1f} GiB. Make room, or ask for fewer or smaller frames.",
-            folder=str(library),
-            free_bytes=free,
-            needed_bytes=needed,
-        )
 
 
 class LibraryLock:

@@ -25,11 +25,11 @@ import numpy as np
 
 from ...shared.errors import GenerationFailed, InvalidJob
 from ...shared.jobs import ArtifactRef, JobSpec, is_job_id
+from ..room import check_room, estimate_bytes, write_failed
 from . import manifest
 from .exr import write_exr
 from .interpolate import at_rate
 from .pictures import ContactSheet, write_poster
-from .room import check_room, estimate_bytes, write_failed
 from .video import VideoWriter, exact_fps
 
 SLUG_CHARS = 40

@@ -22,9 +22,9 @@ from ...shared.messages import (
     WorkerReady,
 )
 from ..denoise.loop import Cancelled
+from ..machine import memory_bytes
 from .generate import Job, Reporter, generate
 from .link import WorkerLink
-from .memory import free_bytes, total_bytes
 from .models import DEVICE, PRECISION, LoadedModels
 from .origin import NUMERICS_VERSION
 
@@ -42,7 +42,7 @@ def main() -> None:
 
     def on_free(_level: str) -> int:
         models.free()
-        return free_bytes()
+        return _memory()[1]
 
     with WorkerLink(options.endpoint, options.keys, on_free=on_free) as link:
         link.ready(
@@ -51,8 +51,8 @@ def main() -> None:
                 device=DEVICE,
                 precision=PRECISION,
                 numerics_version=NUMERICS_VERSION,
-                memory_total_bytes=total_bytes(),
-                memory_free_bytes=free_bytes(),
+                memory_total_bytes=_memory()[0],
+                memory_free_bytes=_memory()[1],
             )
         )
         while not link.is_closed:
@@ -90,6 +90,11 @@ def run(message: RunJob, library: Path, models: LoadedModels, link: WorkerLink) 
         link.fail(job_id, _unexpected(why))
     else:
         link.send(JobFinished(job_id=job_id, artifact=artifact))
+
+
+def _memory() -> tuple[int, int]:
+    """(total, free) bytes, 0 where the system does not tell."""
+    return memory_bytes() or (0, 0)
 
 
 def _out_of_memory(why: BaseException) -> OutOfMemory:

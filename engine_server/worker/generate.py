@@ -16,7 +16,7 @@ from ..models import catalog
 from ..models.adapter import Adapter
 from ..output.artifact import ArtifactWriter
 from ..output.pictures import preview_jpeg
-from ..output.room import check_room
+from ..room import check_room
 from .checkpoint import Checkpoint
 from .condition import Conditioning, condition
 from .models import LoadedModels

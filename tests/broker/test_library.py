@@ -9,9 +9,8 @@ import pytest
 
 from panoloom.engine_server.broker.config import BrokerConfig
 from panoloom.engine_server.broker.keys import load_or_make_keys
-from panoloom.engine_server.broker.library import LibraryLock, check_room, prepare_library
-from panoloom.shared.errors import ArtifactWriteFailed, UserError
-from panoloom.shared.jobs import JobSpec
+from panoloom.engine_server.broker.library import LibraryLock, prepare_library
+from panoloom.shared.errors import UserError
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -46,19 +45,6 @@ def test_a_library_that_cannot_be_made_is_said_so(tmp_path):
     file.touch()
     with pytest.raises(UserError, match="cannot be used"):
         prepare_library(file / "library", file / "library" / ".panoloom")
-
-
-def test_a_full_disk_is_seen_before_any_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("shutil.disk_usage", lambda _: Usage(10**9, 10**9, 10**6))
-    with pytest.raises(ArtifactWriteFailed, match="Make room") as caught:
-        check_room(tmp_path, JobSpec(prompt="sea", width=4096, height=2048, num_frames=100))
-    assert caught.value.details["free_bytes"] == 10**6
-    assert caught.value.details["needed_bytes"] > 5 * 10**9
-
-
-def test_a_folder_that_cannot_be_written_is_seen_before_any_work(tmp_path):
-    with pytest.raises(ArtifactWriteFailed, match="cannot be written"):
-        check_room(tmp_path / "gone", JobSpec(prompt="sea"))
 
 
 def test_keys_are_made_once_and_kept(tmp_path):

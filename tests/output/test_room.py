@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from panoloom.engine_server.output.artifact import ArtifactWriter
-from panoloom.engine_server.output.room import check_room, estimate_bytes, readable_size
+from panoloom.engine_server.room import check_room, estimate_bytes, readable_size
 from panoloom.shared.errors import ArtifactWriteFailed, InvalidJob
 
 Usage = namedtuple("Usage", "total used free")

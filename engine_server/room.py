@@ -1,6 +1,6 @@
 """Whether a job's files fit on the disk, and what to say when they do not.
 
-Standard library only: it can be asked before anything heavy is loaded.
+Standard library only: the broker asks it too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ...shared.errors import ArtifactWriteFailed, InvalidJob
-from ...shared.jobs import JobSpec
+from ..shared.errors import ArtifactWriteFailed, InvalidJob
+from ..shared.jobs import JobSpec
 
 EXR_BYTES_PER_PIXEL = 6.0
 """Three half floats; ZIP only makes it less."""
