@@ -7,6 +7,11 @@ Density: with views of ``tan(fov / 2) = 4 n / W`` (n cells across a view, W colu
 sphere) the ERP is 4/pi = 1.27 times as dense as the centre of a view: 90 degrees for 16 cells and
 64 columns, 53 degrees at 128 columns. Wider views see more around them and sample the sphere more
 coarsely; `plan_views` refuses what is denser than 2 or sparser than 1.
+
+Measured with the exact denoiser of a Gaussian field (16 steps, 90-degree views): a whole cell of
+margin instead of half gains 2 % of variance, two cells no more, for a fifth more views; a feather
+gains nothing: neighbours across a border differ 1.02 times as much as neighbours inside a view.
+Views of 110 degrees need 6 to 8 a step and keep the variance, but a fifth less of the fine detail.
 """
 
 from __future__ import annotations
