@@ -218,5 +218,7 @@ def _notes(facts: Facts) -> tuple[str, ...]:
     if job.view.state is JobState.CANCELLED:
         notes.append("Cancelled.")
     if job.artifact is not None:
+        if not job.left_why:
+            notes.append(f"Finished: {job.artifact.num_frames} frames, round and round.")
         notes.extend(job.artifact.notes)
     return tuple(notes)

@@ -47,7 +47,9 @@ def _draw_engine(
         if started_here:
             row.operator("panoloom.stop_engine", text="", icon="QUIT")
         if model.status_detail:
-            box.label(text=model.status_detail)
+            detail = box.row()
+            detail.scale_y = 0.7
+            detail.label(text=model.status_detail)
         return
     if model.hint:
         _sentences(box, [model.hint], width - 2)

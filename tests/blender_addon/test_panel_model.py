@@ -121,7 +121,8 @@ def test_notes_of_the_result_are_shown():
         notes=("Ignored words: zebra.",),
     )
     facts = replace(CONNECTED, job=job(JobState.FINISHED, artifact=artifact))
-    assert panel_model.panel_model(facts).notes == ("Ignored words: zebra.",)
+    finished = "Finished: 4 frames, round and round."
+    assert panel_model.panel_model(facts).notes == (finished, "Ignored words: zebra.")
     assert panel_model.why_not_apply(facts) == ""
 
 
