@@ -12,7 +12,7 @@ from torch import Tensor
 from ...panorama.erp import wrap_cells
 from ..adapter import Cond, LatentSpec, ViewGeometry
 from .autoencoder import CHANNELS, RATIO
-from .checkpoint import WEIGHTS, load_weights
+from .checkpoint import load_weights
 from .text import pad_tokens, tokenize
 
 MARGIN_ACROSS = 8  # cells decoded beyond the seam: all that the decoder can see
@@ -47,7 +47,7 @@ class PreviewAdapter:
 
     def __init__(self, weights_dir: Path | None = None, device: str = "cpu") -> None:
         folder = Path(__file__).parent / "weights" if weights_dir is None else Path(weights_dir)
-        self._autoencoder, self._denoiser = load_weights(folder / WEIGHTS)
+        self._autoencoder, self._denoiser = load_weights(folder)
         self._device = torch.device(device)
         self._autoencoder.to(self._device)
         self._denoiser.to(self._device, memory_format=torch.channels_last)

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .autoencoder import Autoencoder
 from .denoiser import Denoiser
 
-WEIGHTS = "preview.safetensors"
+AUTOENCODER, DENOISER = "autoencoder.safetensors", "denoiser.safetensors"
 
 
 def _flatten(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
@@ -69,24 +69,25 @@ def load_average(path: Path) -> Denoiser:
     return model.eval().requires_grad_(False)
 
 
-def export(run: Path, folder: Path) -> Path:
-    """Write the weights of a run, half precision, as the one file the adapter reads."""
-    autoencoder = load_autoencoder(run / "autoencoder.safetensors")
-    denoiser = load_average(run / "denoiser.safetensors")
-    tensors = {}
-    for prefix, model in (("autoencoder", autoencoder), ("denoiser", denoiser)):
-        for name, value in model.state_dict().items():
-            tensors[f"{prefix}.{name}"] = value.half().contiguous()
+def export(run: Path, folder: Path) -> None:
+    """Write the weights of a run, in half precision, as the two files the adapter reads."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, folder / WEIGHTS, metadata={"format": "pt", "licence": "GPL-3.0-or-later"})
-    return folder / WEIGHTS
+    facts = {"format": "pt", "licence": "GPL-3.0-or-later"}
+    models = {
+        AUTOENCODER: load_autoencoder(run / "autoencoder.safetensors"),
+        DENOISER: load_average(run / "denoiser.safetensors"),
+    }
+    for name, model in models.items():
+        tensors = {key: value.half().contiguous() for key, value in model.state_dict().items()}
+        save_file(tensors, folder / name, metadata=facts)
+        (folder / name).chmod(0o644)
 
 
-def load_weights(path: Path) -> tuple[Autoencoder, Denoiser]:
-    """The two networks of an exported file, in float32, ready to use."""
+def load_weights(folder: Path) -> tuple[Autoencoder, Denoiser]:
+    """The two networks of an exported folder, in float32, ready to use."""
     autoencoder, denoiser = Autoencoder(), Denoiser()
-    with safe_open(path, framework="pt") as file:
-        for prefix, model in (("autoencoder", autoencoder), ("denoiser", denoiser)):
-            names = [name for name in file.keys() if name.startswith(prefix + ".")]  # noqa: SIM118
-            model.load_state_dict({n[len(prefix) + 1 :]: file.get_tensor(n).float() for n in names})
-    return autoencoder.eval().requires_grad_(False), denoiser.eval().requires_grad_(False)
+    for name, model in ((AUTOENCODER, autoencoder), (DENOISER, denoiser)):
+        state = load_file(folder / name)
+        model.load_state_dict({key: value.float() for key, value in state.items()})
+        model.eval().requires_grad_(False)
+    return autoencoder, denoiser

@@ -32,7 +32,9 @@ class Muon(torch.optim.Optimizer):
         lr: float = 0.02,
         momentum: float = 0.95,
         weight_decay: float = 0.0,
+        bf16: bool = False,
     ) -> None:
+        self.bf16 = bf16
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -49,7 +51,9 @@ class Muon(torch.optim.Optimizer):
                 update = weight.grad.lerp(state["momentum"], group["momentum"])
                 flat = update.reshape(len(update), -1)
                 scale = max(1.0, flat.shape[0] / flat.shape[1]) ** 0.5
-                step = orthogonal(flat).reshape(weight.shape)
+                if self.bf16:
+                    flat = flat.bfloat16()
+                step = orthogonal(flat).to(weight.dtype).reshape(weight.shape)
                 weight.mul_(1.0 - group["lr"] * group["weight_decay"])
                 weight.add_(step, alpha=-group["lr"] * scale)
 

@@ -25,6 +25,9 @@ def main(argv: list[str] | None = None) -> None:
         "--count", type=int, default=3000, help="frames (ae) or clips (cache) to render"
     )
     parser.add_argument("--frames", type=int, default=8, help="frames of a clip (cache, samples)")
+    parser.add_argument("--bf16", action="store_true", help="train where bfloat16 is fast")
+    parser.add_argument("--workers", type=int, default=1, help="processes that train")
+    parser.add_argument("--rank", type=int, default=0, help="which of the workers this is")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=10**9, help="stop after this many steps")
     parser.add_argument("--out", type=Path, default=None, help="where samples or weights go")
@@ -43,7 +46,15 @@ def main(argv: list[str] | None = None) -> None:
     elif args.command == "denoiser":
         from .train_denoiser import train_denoiser
 
-        train_denoiser(args.run, args.minutes, args.seed, max_steps=args.steps)
+        train_denoiser(
+            args.run,
+            args.minutes,
+            args.seed,
+            max_steps=args.steps,
+            bf16=args.bf16,
+            rank=args.rank,
+            workers=args.workers,
+        )
     elif args.command == "samples":
         from .checkpoint import load_autoencoder, load_average
         from .sampling import contact_sheet

@@ -45,7 +45,7 @@ def train_autoencoder(
     batch: int = 8,
     max_steps: int = 10**9,
 ) -> Autoencoder:
-    """Train from scratch or from the run's checkpoint; returns the model with its statistics set."""
+    """Train from scratch or from the run's checkpoint; the statistics are set at the end."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     frames, held = (

@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from .checkpoint import load_state, save_state
@@ -17,7 +18,7 @@ from .muon import Muon, split_parameters
 
 OUTER = ("text.", "sigma.", "fov.", "enter.", "leave.")
 MUON_RATE, ADAM_RATE = 0.02, 2e-3
-SINGLE_PART = 0.45  # share of the training that sees single frames
+SINGLE_PART = 0.27  # share of the training that sees single frames
 DROP = 0.12  # how often the text, or the description of the view, is left out
 
 
@@ -41,7 +42,7 @@ def velocity_loss(model: Denoiser, batch: dict[str, Tensor], generator: torch.Ge
     told = (torch.rand(count, generator=generator) >= DROP).float()
     text = model.text(batch["tokens"] * keep_text[:, None])
     made = model(noisy, sigma, text, batch["elevation"], batch["fov_deg"], told)
-    return ((made - (noise - clean)) ** 2).mean()
+    return ((made.float() - (noise - clean)) ** 2).mean()
 
 
 def rate_at(part: float, step: int) -> float:
@@ -52,14 +53,14 @@ def rate_at(part: float, step: int) -> float:
 class Trainer:
     """Model, its moving average, optimisers and where they are kept."""
 
-    def __init__(self, run: Path, seed: int) -> None:
+    def __init__(self, run: Path, seed: int, bf16: bool = False) -> None:
         torch.manual_seed(seed)
         self.path = run / "denoiser.safetensors"
         self.model = Denoiser().to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         inner, rest = split_parameters(self.model, OUTER)
         self.rest = rest
-        self.muon = Muon(inner, lr=MUON_RATE, weight_decay=0.01)
+        self.muon = Muon(inner, lr=MUON_RATE, weight_decay=0.01, bf16=bf16)
         self.adam = torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.99), weight_decay=0.0)
         self.step, self.done, self.passes = 0, 0.0, {1: 0, 8: 0}
         if self.path.exists():
@@ -81,9 +82,24 @@ class Trainer:
             self.path, {**parts, "step": self.step, "done": self.done, "passes": self.passes}
         )
 
-    def update(self, loss: Tensor) -> None:
+    def share(self, elapsed: float) -> None:
+        """Average gradients, and the share of the time that is done, over the workers."""
+        weights = [w for w in self.model.parameters() if w.grad is not None]
+        flat = torch.cat([w.grad.reshape(-1) for w in weights] + [torch.tensor([elapsed])])
+        dist.all_reduce(flat)
+        flat /= dist.get_world_size()
+        at = 0
+        for weight in weights:
+            weight.grad.copy_(flat[at : at + weight.numel()].view_as(weight))
+            at += weight.numel()
+        self.done = float(flat[-1])
+
+    def update(self, loss: Tensor, elapsed: float) -> None:
         """One optimiser step and one step of the moving average."""
         loss.backward()
+        self.done = elapsed
+        if dist.is_initialized():
+            self.share(elapsed)
         torch.nn.utils.clip_grad_norm_(self.rest, 1.0)
         factor = rate_at(self.done, self.step)
         self.muon.param_groups[0]["lr"] = MUON_RATE * factor
@@ -106,12 +122,23 @@ def train_denoiser(
     max_steps: int = 10**9,
     singles: int = 32,
     clips: int = 6,
+    bf16: bool = False,
+    rank: int = 0,
+    workers: int = 1,
 ) -> None:
-    """Train until the clock has run `minutes`, in all resumed pieces together."""
-    trainer, pool = Trainer(run, seed), Pool(run)
+    """Train until the clock has run `minutes`, in all resumed pieces together.
+
+    With `workers` processes, each started with its own `rank` from 0 up, every step averages the
+    gradients of all: on a busy machine faster than threads, which wait for each other in every
+    layer. Rank 0 keeps the checkpoint.
+    """
+    if workers > 1:
+        meet = f"file://{run.resolve()}/meet"
+        dist.init_process_group("gloo", init_method=meet, rank=rank, world_size=workers)
+    trainer, pool = Trainer(run, seed, bf16), Pool(run)
     rng, generator = (
-        Random(f"{seed}-{trainer.step}"),
-        torch.Generator().manual_seed(seed * 1_000_003 + trainer.step),
+        Random(f"{seed}-{trainer.step}-{rank}"),
+        torch.Generator().manual_seed(seed * 1_000_003 + 97 * trainer.step + rank),
     )
     log = (run / "denoiser.log").open("a", buffering=1)
     start, before = time.monotonic(), trainer.done
@@ -119,15 +146,15 @@ def train_denoiser(
     losses: dict[int, list[float]] = {1: [], 8: []}
     while trainer.done < 1.0 and trainer.step < max_steps:
         now = time.monotonic()
-        trainer.done = before + (now - start) / (60.0 * minutes)
         single = trainer.done < SINGLE_PART or max(pool.clips) == 1 or trainer.step % 8 == 0
         batch = pool.batch(singles if single else clips, single, rng)
-        loss = velocity_loss(trainer.model, batch, generator)
-        trainer.update(loss)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
+            loss = velocity_loss(trainer.model, batch, generator)
+        trainer.update(loss, before + (now - start) / (60.0 * minutes))
         kind = 1 if single else 8
         losses[kind].append(loss.item())
-        trainer.passes[kind] += len(batch["latents"])
-        if now - logged_at > 30:
+        trainer.passes[kind] += len(batch["latents"]) * workers
+        if rank == 0 and now - logged_at > 30:
             means = {k: round(sum(v) / len(v), 4) for k, v in losses.items() if v}
             counts = {k: pool.count(k) for k in pool.clips}
             log.write(
@@ -135,10 +162,13 @@ def train_denoiser(
                 f"loss {means} passes {trainer.passes} pool {counts}\n"
             )
             losses, logged_at = {1: [], 8: []}, now
-        if now - saved_at > 150:
+        if rank == 0 and now - saved_at > 150:
             trainer.save()
             saved_at = now
         if now - refreshed_at > 45:
             pool.refresh()
             refreshed_at = now
-    trainer.save()
+    if rank == 0:
+        trainer.save()
+    if workers > 1:
+        dist.destroy_process_group()

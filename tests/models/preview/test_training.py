@@ -21,7 +21,7 @@ def test_training_resumes_and_exports_weights_that_load(tmp_path):
     trainer = train_denoiser.Trainer(tmp_path, 1)
     assert trainer.step == 2
     main(["export", *run, "--out", str(tmp_path / "weights")])
-    _, denoiser = checkpoint.load_weights(tmp_path / "weights" / checkpoint.WEIGHTS)
+    _, denoiser = checkpoint.load_weights(tmp_path / "weights")
     for name, value in denoiser.state_dict().items():
         torch.testing.assert_close(value, trainer.average.state_dict()[name], atol=2e-3, rtol=2e-3)
 
