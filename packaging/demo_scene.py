@@ -70,12 +70,13 @@ def material(name: str, colour: tuple[float, float, float], *, metallic: float, 
     return made
 
 
-def add(shape: Any, surface: Any, *, smooth: bool) -> None:
-    """Give the object that an operator just made its surface."""
+def add(name: str, shape: Any, surface: Any, *, smooth: bool) -> None:
+    """Make an object by an operator, and give it its name and surface."""
     import bpy
 
     shape()
     thing = bpy.context.object
+    thing.name = name
     thing.data.materials.append(surface)
     for polygon in thing.data.polygons:
         polygon.use_smooth = smooth
@@ -88,10 +89,10 @@ def build_scene(fps: int = 24) -> Any:
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
     scene = bpy.context.scene
-    ambient = bpy.data.worlds.new("Daylight")  # lights the reference, and is what Restore restores
+    ambient = bpy.data.worlds.new("Dusk")  # lights the reference, and is what Restore restores
     if ambient.node_tree is None:  # before Blender 5.0
         ambient.use_nodes = True
-    ambient.node_tree.nodes["Background"].inputs["Color"].default_value = (0.4, 0.45, 0.5, 1.0)
+    ambient.node_tree.nodes["Background"].inputs["Color"].default_value = (0.08, 0.09, 0.1, 1.0)
     scene.world = ambient
     scene.render.fps, scene.render.fps_base = fps, 1.0
     mesh = bpy.ops.mesh
@@ -100,16 +101,19 @@ def build_scene(fps: int = 24) -> Any:
     stone = material("Stone", (0.12, 0.12, 0.13), metallic=0.0, roughness=0.35)
     ball = mesh.primitive_uv_sphere_add
     add(
+        "Mirror ball",
         lambda: ball(segments=64, ring_count=32, radius=1.0, location=(-1.15, 0.0, 1.0)),
         mirror,
         smooth=True,
     )
     add(
+        "Matte ball",
         lambda: ball(segments=64, ring_count=32, radius=0.8, location=(1.15, -0.3, 0.8)),
         matte,
         smooth=True,
     )
     add(
+        "Stone",
         lambda: mesh.primitive_cylinder_add(
             vertices=128, radius=3.2, depth=0.3, location=(0.0, 0.0, -0.15)
         ),
@@ -181,29 +185,32 @@ def job_step(job: Any) -> int:
 
 
 class Bar:
-    """A progress bar on standard error: redrawn in a terminal, a line a change elsewhere."""
+    """A progress bar on standard error: redrawn in a terminal, a line now and then elsewhere."""
 
     WIDTH = 30
 
     def __init__(self) -> None:
         self._last = ""
+        self._is_terminal = sys.stderr.isatty()
 
     def show(self, row: Any) -> None:
         if row is None:
             return
         done = round(row.fraction * self.WIDTH)
         bar = "#" * done + "." * (self.WIDTH - done)
-        text = f"  [{bar}] {row.text}"
-        if sys.stderr.isatty():
-            text = f"{text}  {row.detail}"
-        if text != self._last:
-            self._last = text
-            end = "" if sys.stderr.isatty() else "\n"
-            start = "\r\033[K" if sys.stderr.isatty() else ""
-            print(start + text, file=sys.stderr, end=end, flush=True)
+        phase = row.text.rpartition(" ")[0] or row.text
+        mark = f"{row.text} {row.detail}" if self._is_terminal else f"{done} {phase}"
+        if mark == self._last:
+            return
+        self._last = mark
+        text = "  ".join(word for word in (f"  [{bar}]", row.text, row.detail) if word)
+        if self._is_terminal:
+            print(f"\r\033[K{text}", file=sys.stderr, end="", flush=True)
+        else:
+            say(text)
 
     def end(self) -> None:
-        if sys.stderr.isatty():
+        if self._is_terminal:
             print(file=sys.stderr)
 
 
