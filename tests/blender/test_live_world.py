@@ -86,3 +86,17 @@ def test_loop_on_another_computer_gives_a_sentence(stories):
     story = stories["story_of_missing_files"]
     assert "not on this computer" in story["problems"][0]
     assert story["dismissed"]
+
+
+def test_nothing_changes_while_blender_renders(stories):
+    assert stories["story_of_a_render"] == {
+        "meanwhile": "Mine",
+        "offered": False,
+        "afterwards": "SEQUENCE",
+    }
+
+
+def test_error_of_our_own_is_shown_and_the_timer_goes_on(stories):
+    story = stories["story_of_an_inner_error"]
+    assert story["again"] > 0
+    assert "tripped" in story["problems"][0]

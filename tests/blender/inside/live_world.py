@@ -227,6 +227,40 @@ def story_of_missing_files(stage: Stage) -> dict[str, object]:
     return {"problems": problems, "dismissed": not stage.state.shown_problems()}
 
 
+def story_of_a_render(stage: Stage) -> dict[str, object]:
+    """While Blender renders nothing is changed; what waited is shown afterwards."""
+    runtime = part("blender_addon.runtime")
+    scene = new_scene()
+    stage.generate()
+    kept, runtime.is_rendering = runtime.is_rendering, lambda: True
+    stage.preview(1)
+    stage.finish()
+    meanwhile = scene.world.name
+    offered = bpy.ops.panoloom.apply.poll()
+    runtime.is_rendering = kept
+    stage.tick()
+    return {
+        "meanwhile": meanwhile,
+        "offered": offered,
+        "afterwards": environment(scene).image.source,
+    }
+
+
+def story_of_an_inner_error(stage: Stage) -> dict[str, object]:
+    """An error of our own ends in the panel, and the timer goes on."""
+    session = stage.state.session
+
+    def trip() -> int:
+        raise RuntimeError("tripped")
+
+    session.poll = trip
+    again = stage.tick()
+    del session.poll
+    problems = [str(p) for p in stage.state.shown_problems()]
+    stage.state.dismiss()
+    return {"again": again, "problems": problems}
+
+
 def main(folder: str) -> dict[str, object]:
     small_scene()
     stage = Stage(Path(folder))
