@@ -55,6 +55,12 @@ def load_state(path: Path) -> dict[str, Any]:
     return _restore(tree, tensors)
 
 
+def note(path: Path, line: str) -> None:
+    """Add a line to a log."""
+    with path.open("a") as log:
+        log.write(line + "\n")
+
+
 def load_autoencoder(path: Path) -> Autoencoder:
     """The autoencoder of a training run, ready to use."""
     model = Autoencoder()

@@ -10,7 +10,7 @@ from random import Random
 import torch
 
 from .autoencoder import Autoencoder, inside, picture_loss, random_affine, warp
-from .checkpoint import load_state, save_state
+from .checkpoint import load_state, note, save_state
 from .dataset import draw_look, render, to_signed
 from .muon import Muon, split_parameters
 
@@ -66,7 +66,7 @@ def train_autoencoder(
         muon.load_state_dict(saved["muon"])
         adam.load_state_dict(saved["adam"])
         done, step = saved["done"], saved["step"]
-    log = (run / "autoencoder.log").open("a", buffering=1)
+    log = run / "autoencoder.log"
     last_save = start
 
     def save(part: float) -> None:
@@ -104,7 +104,7 @@ def train_autoencoder(
         if step % 50 == 0:
             model.set_statistics(raw.detach())
             db = psnr_of(model, held[:16])
-            log.write(f"{step} part {part:.3f} loss {loss.item():.4f} psnr {db:.2f}\n")
+            note(log, f"{step} part {part:.3f} loss {loss.item():.4f} psnr {db:.2f}")
         step += 1
         if time.monotonic() - last_save > 120:
             save(part)
@@ -113,5 +113,5 @@ def train_autoencoder(
         sample = frames[:256]
         model.set_statistics(torch.cat([model.encoder(to_signed(p)) for p in sample.split(32)]))
     save(1.0)
-    log.write(f"{step} end psnr held out {psnr_of(model, held):.2f}\n")
+    note(log, f"{step} end psnr held out {psnr_of(model, held):.2f}")
     return model

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .checkpoint import load_state, save_state
+from .checkpoint import load_state, note, save_state
 from .denoiser import Denoiser
 from .latent_cache import Pool
 from .muon import Muon, split_parameters
@@ -140,7 +140,6 @@ def train_denoiser(
         Random(f"{seed}-{trainer.step}-{rank}"),
         torch.Generator().manual_seed(seed * 1_000_003 + 97 * trainer.step + rank),
     )
-    log = (run / "denoiser.log").open("a", buffering=1)
     start, before = time.monotonic(), trainer.done
     saved_at = logged_at = refreshed_at = start
     losses: dict[int, list[float]] = {1: [], 8: []}
@@ -157,9 +156,10 @@ def train_denoiser(
         if rank == 0 and now - logged_at > 30:
             means = {k: round(sum(v) / len(v), 4) for k, v in losses.items() if v}
             counts = {k: pool.count(k) for k in pool.clips}
-            log.write(
+            note(
+                run / "denoiser.log",
                 f"{time.strftime('%H:%M:%S')} step {trainer.step} part {trainer.done:.3f} "
-                f"loss {means} passes {trainer.passes} pool {counts}\n"
+                f"loss {means} passes {trainer.passes} pool {counts}",
             )
             losses, logged_at = {1: [], 8: []}, now
         if rank == 0 and now - saved_at > 150:
