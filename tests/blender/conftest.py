@@ -63,6 +63,13 @@ def run_inside(script: str, user: Path, *args: object, timeout: float = 300) -> 
 
 
 @pytest.fixture(scope="session")
+def blender_python() -> Path:
+    """The Python that has bpy."""
+    assert PYTHON is not None
+    return PYTHON
+
+
+@pytest.fixture(scope="session")
 def user_folder(extension_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh profile with the zip installed and enabled."""
     user = tmp_path_factory.mktemp("profile")
