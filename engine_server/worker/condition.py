@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from ...shared.connection import blob_path
 from ...shared.errors import InvalidJob
 from ...shared.jobs import JobSpec, Reference
+from ..conditioning.fill import fill_open
 from ..conditioning.reference import ReferencePicture, read_reference
 from ..denoise.loop import Keep
 from ..models.adapter import Adapter, Cond
@@ -61,7 +62,8 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
     if spec.reference is None:
         return Conditioning(cond=cond, uncond=uncond, notes=notes)
     picture = _picture(spec.reference, spec, blobs)
-    pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture.erp, -1, 0)))
+    whole = picture.erp if picture.mask is None else fill_open(picture.erp, picture.mask)
+    pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(whole, -1, 0)))
     latents = adapter.encode(pixels[None] * 2 - 1, wraps=True)
     keep = None
     if picture.mask is not None:
