@@ -1,7 +1,7 @@
 """Colours for the part of a reference that is open, so that its border does not shine through.
 
-A latent cell at the border of what is kept also sees open pixels; whatever colour they happen to have
-would tint it. They get the colours of the nearest kept ones, smoothly.
+A latent cell at the border of what is kept also sees open pixels, and whatever colour they happen
+to have would tint it. They get the colours of the nearest kept ones, smoothly.
 """
 
 from __future__ import annotations
