@@ -28,6 +28,25 @@ LEAST_STRENGTH = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One size a model can make, and how.
+
+    Attributes:
+        width, height: Pixels of the finished panorama.
+        grid_width, grid_height: Pixels of the panorama while it is denoised; it is brought down
+            to the finished size by areas. A grid denser than the views loses less of what they
+            show when it is read and written back at every step.
+        fov_deg: The views' field of view.
+    """
+
+    width: int
+    height: int
+    grid_width: int
+    grid_height: int
+    fov_deg: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """What a model is and what it can make.
 
@@ -39,7 +58,7 @@ class ModelCard:
         fps: Frames a second of the clips it was trained on.
         window_frames: Latent frames one forward pass sees.
         methods: Panorama methods that work with it.
-        ladder: Sizes in pixels it can make, coarse to fine, with the views' nominal field of view.
+        ladder: Sizes it can make, coarse to fine.
         max_seconds: Longest loop.
         sigma_shift: Shift of the flow-matching schedule towards noise.
     """
@@ -51,7 +70,7 @@ class ModelCard:
     fps: float
     window_frames: int
     methods: tuple[str, ...]
-    ladder: tuple[tuple[int, int, float], ...]
+    ladder: tuple[Rung, ...]
     max_seconds: float
     sigma_shift: float
 
@@ -66,7 +85,7 @@ class ModelCard:
             "revision": revision(self) if self.weight_files else "",
             "installed": bool(self.weight_files),
             "fps": self.fps,
-            "sizes": [[width, height] for width, height, _ in self.ladder],
+            "sizes": [[rung.width, rung.height] for rung in self.ladder],
             "methods": list(self.methods),
             "min_seconds": self.window_frames * self.ratio_t / self.fps,
             "max_seconds": self.max_seconds,
@@ -88,9 +107,12 @@ MODELS: dict[str, ModelCard] = {
             fps=8.0,
             window_frames=8,
             methods=("fused",),
-            ladder=((512, 256, 90.0), (1024, 512, 53.0)),
+            ladder=(
+                Rung(width=512, height=256, grid_width=768, grid_height=384, fov_deg=90.0),
+                Rung(width=1024, height=512, grid_width=1536, grid_height=768, fov_deg=53.0),
+            ),
             max_seconds=30.0,
-            sigma_shift=1.0,
+            sigma_shift=2.0,
         ),
     )
 }
@@ -183,7 +205,7 @@ def _check_length(spec: JobSpec, card: ModelCard) -> None:
 
 
 def _stages(spec: JobSpec, card: ModelCard) -> tuple[Stage, ...]:
-    sizes = [(width, height) for width, height, _ in card.ladder]
+    sizes = [(rung.width, rung.height) for rung in card.ladder]
     if (spec.width, spec.height) not in sizes:
         nearest = min(sizes, key=lambda size: abs(math.log(size[0] / spec.width)))
         listed = ", ".join(f"{width}x{height}" for width, height in sizes)
@@ -200,22 +222,23 @@ def _stages(spec: JobSpec, card: ModelCard) -> tuple[Stage, ...]:
     first_sigma = 1.0 if spec.reference is None else max(spec.reference.strength, LEAST_STRENGTH)
     return tuple(
         Stage(
-            width=width,
-            height=height,
-            steps=spec.steps if rung == 0 else refine_steps,
-            sigma_start=first_sigma if rung == 0 else REFINE_SIGMA,
-            fov_deg=fov_deg,
+            width=rung.grid_width,
+            height=rung.grid_height,
+            steps=spec.steps if index == 0 else refine_steps,
+            sigma_start=first_sigma if index == 0 else REFINE_SIGMA,
+            fov_deg=rung.fov_deg,
         )
-        for rung, (width, height, fov_deg) in enumerate(rungs)
+        for index, rung in enumerate(rungs)
     )
 
 
 def _checked_stages(spec: JobSpec, card: ModelCard) -> tuple[Stage, ...]:
-    """Stages a person wrote out: only rungs of the ladder, in its order, ending at the size."""
-    rungs = [(stage.width, stage.height, stage.fov_deg) for stage in spec.stages]
-    end = (spec.width, spec.height)
-    if rungs != list(card.ladder[: len(rungs)]) or rungs[-1][:2] != end:
-        listed = ", ".join(f"{w}x{h} at {fov:g} degrees" for w, h, fov in card.ladder)
+    """Stages a person wrote out: the rungs of the ladder in its order, up to the job's size."""
+    written = [(stage.width, stage.height, stage.fov_deg) for stage in spec.stages]
+    sizes = [(rung.width, rung.height) for rung in card.ladder]
+    climb = [(rung.grid_width, rung.grid_height, rung.fov_deg) for rung in card.ladder]
+    if written != climb[: sizes.index((spec.width, spec.height)) + 1]:
+        listed = ", ".join(f"{w}x{h} at {fov:g} degrees" for w, h, fov in climb)
         raise InvalidJob(
             f"The stages of a job climb the model's ladder from its first rung to the job's size; "
             f"the ladder of '{card.name}' is {listed}.",

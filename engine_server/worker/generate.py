@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -76,7 +77,7 @@ def generate(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
     checkpoint = Checkpoint(job.work_dir, job.spec.sha256())
     start = checkpoint.load() or noise(job.spec, adapter, conditioning)
     latents = denoise(job, adapter, conditioning, start, checkpoint, meter, reporter)
-    frames = decode(adapter, latents, conditioning)
+    frames = decode(job.spec, adapter, latents, conditioning)
     artifact = write(
         job, frames, latents.shape[1] * adapter.spec.ratio_t, conditioning, meter, reporter
     )
@@ -119,7 +120,7 @@ def denoise(
     def on_step(done: StepDone) -> None:
         checkpoint.save(done.state)
         meter.tell("denoise", done.steps_done, done.steps_total)
-        picture = next(iter(decode(adapter, done.denoised[:, :1], conditioning)))
+        picture = next(iter(decode(spec, adapter, done.denoised[:, :1], conditioning)))
         reporter.preview(done.steps_done, *preview_jpeg(picture))
 
     return denoise_stages(
@@ -141,12 +142,18 @@ def denoise(
 
 
 def decode(
-    adapter: Adapter, latents: torch.Tensor, conditioning: Conditioning
+    spec: JobSpec, adapter: Adapter, latents: torch.Tensor, conditioning: Conditioning
 ) -> Iterator[np.ndarray]:
-    """ERP frames [H, W, 3] float32, sRGB 0..1, one by one; what is kept is the reference itself."""
+    """ERP frames [H, W, 3] float32, sRGB 0..1, one by one; what is kept is the reference itself.
+
+    A grid denser than the job's size is brought down to it; a coarser stage keeps its own.
+    """
     for frame in adapter.decode(latents, wraps=True):
         picture = np.moveaxis(frame.numpy(), 0, -1) * 0.5 + 0.5
-        yield conditioning.over(np.clip(picture, 0.0, 1.0).astype(np.float32))
+        picture = np.clip(picture, 0.0, 1.0).astype(np.float32)
+        if picture.shape[1] > spec.width:
+            picture = cv2.resize(picture, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+        yield conditioning.over(picture)
 
 
 def write(

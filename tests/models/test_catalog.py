@@ -22,7 +22,7 @@ def refused(spec: JobSpec) -> InvalidJob:
 def test_plan_fills_in_the_revision_and_one_stage() -> None:
     planned = catalog.plan(SPEC)
     assert planned.model_revision == catalog.revision(catalog.MODELS["preview"])
-    assert planned.stages == (Stage(width=512, height=256, steps=SPEC.steps),)
+    assert planned.stages == (Stage(width=768, height=384, steps=SPEC.steps),)
 
 
 def test_planning_a_plan_changes_nothing() -> None:
@@ -32,8 +32,8 @@ def test_planning_a_plan_changes_nothing() -> None:
 
 def test_twice_the_size_is_a_second_stage_with_narrower_views_from_lower_noise() -> None:
     coarse, fine = catalog.plan(replace(SPEC, width=1024, height=512)).stages
-    assert (coarse.width, coarse.sigma_start) == (512, 1.0)
-    assert (fine.width, fine.height) == (1024, 512)
+    assert fine.width == 2 * coarse.width
+    assert coarse.sigma_start == 1.0
     assert fine.fov_deg < coarse.fov_deg
     assert 0 < fine.sigma_start < 1
 

@@ -224,3 +224,9 @@ def test_asked_frame_rate_is_reached_from_the_models_own(job: Job) -> None:
     assert (artifact.num_frames, artifact.fps) == (24, 24.0)
     assert len(list((Path(artifact.folder) / "frames").iterdir())) == 24
     assert "num_model_frames" in manifest or "model_frames" in str(manifest)
+
+
+def test_a_denser_grid_is_brought_down_to_the_jobs_size(job: Job) -> None:
+    stage = Stage(width=768, height=384, steps=2)
+    artifact = run(replace(job, spec=replace(SPEC, stages=(stage,))))
+    assert Image.open(Path(artifact.folder) / "poster.png").size == (SPEC.width, SPEC.height)
