@@ -229,4 +229,5 @@ def test_asked_frame_rate_is_reached_from_the_models_own(job: Job) -> None:
 def test_a_denser_grid_is_brought_down_to_the_jobs_size(job: Job) -> None:
     stage = Stage(width=768, height=384, steps=2)
     artifact = run(replace(job, spec=replace(SPEC, stages=(stage,))))
-    assert Image.open(Path(artifact.folder) / "poster.png").size == (SPEC.width, SPEC.height)
+    with Image.open(Path(artifact.folder) / "poster.png") as poster:
+        assert poster.size == (SPEC.width, SPEC.height)
