@@ -19,7 +19,7 @@ import numpy as np
 
 from .erp import Floats
 
-_GRID_PER_VIEW = 24
+_GRID_PER_VIEW = 48
 _SLACK = 0.985
 _MAX_ROWS = 40
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from oracles import moving_sphere
 
+from panoloom.engine_server.models.catalog import MODELS
 from panoloom.engine_server.panorama import erp
 from panoloom.engine_server.panorama.layouts import Layout, Row, find_layout, needed_reach
 from panoloom.engine_server.panorama.tables import NOISE_FINENESS, View, build_table
@@ -35,6 +36,20 @@ def test_every_cell_lies_inside_its_owner_at_every_offset(width):
         for weights in (table.weights, table.read_weights):
             assert torch.allclose(weights.sum(1), torch.ones(len(weights)), atol=1e-5)
         assert (table.taps // 256 == table.owner[:, None]).all()
+
+
+@pytest.mark.parametrize(
+    ("width", "fov_deg"),
+    [
+        (rung.grid_width // card.ratio_s, rung.fov_deg)
+        for card in MODELS.values()
+        for rung in card.ladder
+    ],
+)
+def test_every_rung_of_every_shipped_ladder_is_covered_at_every_offset(width, fov_deg):
+    views = plan(width, fov_deg=fov_deg)
+    for step in range(ALL_OFFSETS):
+        assert views.table(step).margin >= 1 / 16
 
 
 @pytest.mark.parametrize("width", SIZES)

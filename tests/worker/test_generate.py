@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import oracles
 import pytest
@@ -16,6 +17,7 @@ import torch
 from PIL import Image
 
 from panoloom.engine_server.denoise.loop import Cancelled
+from panoloom.engine_server.models import catalog
 from panoloom.engine_server.models.adapter import Adapter, Cond
 from panoloom.engine_server.output.manifest import load_manifest, verify_artifact
 from panoloom.engine_server.worker.generate import Job, Reporter, generate
@@ -231,3 +233,15 @@ def test_a_denser_grid_is_brought_down_to_the_jobs_size(job: Job) -> None:
     artifact = run(replace(job, spec=replace(SPEC, stages=(stage,))))
     with Image.open(Path(artifact.folder) / "poster.png") as poster:
         assert poster.size == (SPEC.width, SPEC.height)
+
+
+def test_twice_the_size_is_made_in_the_stages_of_the_models_own_ladder(job: Job) -> None:
+    spec = catalog.plan(replace(SPEC, model_revision="", stages=(), width=1024, height=512))
+    assert len(spec.stages) == 2
+    artifact = run(replace(job, spec=spec))
+    with Image.open(Path(artifact.folder) / "poster.png") as poster:
+        made = np.asarray(poster, dtype=np.float32) / 255
+    fine = spec.stages[-1].height // 8
+    truth = np.moveaxis(oracles.moving_erp(fine, 8)[:, 0].numpy(), 0, -1) / 4 + 0.5
+    cells = cv2.resize(made, truth.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(cells - np.clip(truth, 0, 1)).max() < 0.02
