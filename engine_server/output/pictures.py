@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-from functools import lru_cache
 from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from ..panorama.erp import angles_to_pixels, directions_to_angles, view_directions
-from .surroundings import with_surroundings
+from ..panorama.erp import erp_to_view
 
 JPEG_QUALITY = 85
 SHEET_ROWS = 6
@@ -102,29 +101,19 @@ class ContactSheet:
 
 def cube_faces(frame: np.ndarray, face_px: int) -> list[np.ndarray]:
     """The six views of `FACES`, each [face_px, face_px, 3], of an ERP [H, W, 3]."""
-    surrounded = with_surroundings(frame, rows=1, columns=1)
-    size = (face_px, face_px)
-    faces = []
-    for rows, columns in _face_places(face_px * SUPERSAMPLE, *frame.shape[:2]):
-        fine = cv2.remap(surrounded, columns, rows, cv2.INTER_LINEAR)
-        faces.append(cv2.resize(fine, size, interpolation=cv2.INTER_AREA))
-    return faces
-
-
-@lru_cache(maxsize=1)
-def _face_places(face_px: int, height: int, width: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """For each of `FACES`, rows and columns [face_px, face_px] in an ERP with a border of 1."""
-    places = []
-    for _, yaw_deg, pitch_deg in FACES:
-        directions = view_directions(
-            yaw_deg=yaw_deg, pitch_deg=pitch_deg, fov_deg=90.0, height=face_px, width=face_px
+    erp = torch.from_numpy(np.ascontiguousarray(np.moveaxis(frame, -1, 0)))
+    views = (
+        erp_to_view(
+            erp,
+            yaw_deg=yaw_deg,
+            pitch_deg=pitch_deg,
+            fov_deg=90.0,
+            size=(face_px, face_px),
+            supersample=SUPERSAMPLE,
         )
-        row, column = angles_to_pixels(
-            *directions_to_angles(directions), height=height, width=width
-        )
-        # +1 for the border, -0.5 because OpenCV puts the centre of a pixel at a whole number
-        places.append((np.float32(row + 0.5), np.float32(column % width + 0.5)))
-    return places
+        for _, yaw_deg, pitch_deg in FACES
+    )
+    return [np.moveaxis(view.numpy(), 0, -1) for view in views]
 
 
 def _write_png(path: Path, image: Image.Image) -> None:
