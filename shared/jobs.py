@@ -22,6 +22,9 @@ MAX_FRAMES = 2000
 MAX_PROMPT_CHARS = 4000
 MAX_SIDE_PX = 16384
 MAX_SEED = 2**63 - 1
+MAX_REFERENCE_PIXELS = 64 * 10**6
+LARGEST_REFERENCE = (11312, 5656)
+"""Width and height of the largest 2:1 picture within `MAX_REFERENCE_PIXELS`, in steps of 16."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 

@@ -14,13 +14,15 @@ from pathlib import Path
 import fake_worker
 import pytest
 from fakes import FakeEngine
+from PIL import Image
 
 from panoloom.engine_server import cli
 from panoloom.engine_server.broker import Broker, BrokerConfig
-from panoloom.engine_server.commands import access, progress_bar
+from panoloom.engine_server.commands import access, generate, progress_bar
 from panoloom.engine_server.config import EngineConfig, default_library
 from panoloom.engine_server.models import catalog
 from panoloom.shared import connection
+from panoloom.shared.errors import GenerationFailed, InvalidJob, OutOfMemory
 from panoloom.shared.jobs import JobSpec
 from panoloom.shared.jobview import JobView
 from panoloom.shared.messages import CancelJob, SubmitJob
@@ -186,6 +188,24 @@ def test_length_is_frames_at_the_models_rate_or_seconds_at_24(
     cli.main(["generate", PROMPT, *words, "--out", str(tmp_path)])
     spec = submitted(engine)
     assert (spec.num_frames, spec.fps) == frames_and_fps
+
+
+def test_reference_and_mask_of_different_sizes_are_refused_before_any_engine(tmp_path, capsys):
+    words = ["generate", "sea", "--out", str(tmp_path / "out")]
+    for word, width in (("--reference", 64), ("--mask", 32)):
+        Image.new("RGB", (width, width // 2)).save(tmp_path / f"{width}.png")
+        words += [word, str(tmp_path / f"{width}.png")]
+    assert cli.main(words) == 2
+    assert "mask of the same size" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(InvalidJob("x"), 2), (OutOfMemory("x"), 3), (GenerationFailed("x"), 4), (None, 4)],
+)
+def test_exit_status_tells_who_can_put_a_failed_job_right(error, status):
+    assert generate.status_of(error) == status
 
 
 def test_failed_job_ends_with_4_and_the_engines_sentence(engine, tmp_path, capsys):

@@ -12,7 +12,7 @@ from ...shared.jobs import ArtifactRef, JobSpec, Reference, is_job_id
 from ...shared.messages import SubmitJob, WorkerReady
 from ..room import check_room
 from .blobs import BlobStore
-from .images import read_head
+from .images import check_mask_size, read_head
 
 Plan = Callable[[JobSpec], JobSpec]
 MAX_PRIORITY = 1000
@@ -65,15 +65,9 @@ def check_reference(reference: Reference, blobs: BlobStore) -> None:
             missing=missing,
         )
     heads = {field: read_head(blobs.path(sha), field=field) for field, sha in wanted.items()}
-    sizes = {(head.width, head.height) for head in heads.values()}
-    if len(sizes) > 1:
-        image, mask = heads["reference.sha256"], heads["reference.mask_sha256"]
-        raise InvalidJob(
-            f"The mask has {mask.width}x{mask.height} pixels and the reference has "
-            f"{image.width}x{image.height}; give a mask of the same size.",
-            field="reference.mask_sha256",
-            nearest=[image.width, image.height],
-        )
+    if reference.mask_sha256:
+        mask = "reference.mask_sha256"
+        check_mask_size(heads[mask], heads["reference.sha256"], field=mask)
 
 
 def result_key(spec: JobSpec, worker: WorkerReady) -> str:

@@ -1,24 +1,25 @@
-"""What kind of picture a stored file is, from its first bytes: enough to refuse the impossible.
+"""What kind of picture a stored file is, by its head and its end: enough to refuse the impossible.
 
-Whether every pixel can be read shows when the worker opens it, before any denoising.
+It asks what the worker asks when it opens the file (conditioning/reference.py), short of reading
+the pixels.
 """
 
 from __future__ import annotations
 
-import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...shared.errors import InvalidJob
-from ...shared.jobs import MAX_SIDE_PX
+from ...shared.jobs import LARGEST_REFERENCE, MAX_REFERENCE_PIXELS
 
-MAX_PIXELS = MAX_SIDE_PX * MAX_SIDE_PX // 2
+_PNG_END = b"IEND\xaeB`\x82"
+_JPEG_END = b"\xff\xd9"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageHead:
-    """Kind ("png", "jpeg", "exr" or "hdr") and size in pixels."""
+    """Kind ("png", "jpeg" or "exr") and size in pixels."""
 
     kind: str
     width: int
@@ -26,33 +27,67 @@ class ImageHead:
 
 
 def read_head(path: Path, *, field: str) -> ImageHead:
-    """The head of an image file.
+    """The head of a reference, or of its mask where `field` says so.
 
     Raises:
-        InvalidJob: No picture we read, a damaged one, or one too large.
+        InvalidJob: No picture we read, a damaged one, one too large, or not twice as wide as high.
     """
-    with open(path, "rb") as file:
-        raw = file.read(1 << 20)
+    name = "mask" if "mask" in field else "reference"
+    raw = path.read_bytes()
     try:
-        head = _png(raw) or _jpeg(raw) or _exr(raw) or _hdr(raw)
+        head = _png(raw) or _jpeg(raw) or _exr(raw)
     except (struct.error, IndexError, ValueError) as why:
-        raise InvalidJob("The reference is a damaged picture.", field=field) from why
+        raise _damaged(name, field) from why
     if head is None:
         raise InvalidJob(
-            "The reference is no picture: give a PNG, JPEG, EXR or HDR file.",
+            f"The {name} is no picture that is read here: give a PNG, JPEG or OpenEXR file.",
             field=field,
-            known=["png", "jpeg", "exr", "hdr"],
+            known=["png", "jpeg", "exr"],
         )
     if head.width < 1 or head.height < 1:
-        raise InvalidJob("The reference is a damaged picture.", field=field)
-    if head.width * head.height > MAX_PIXELS or max(head.width, head.height) > MAX_SIDE_PX:
-        raise InvalidJob(
-            f"The reference has {head.width}x{head.height} pixels; the largest that is taken is "
-            f"{MAX_SIDE_PX}x{MAX_SIDE_PX // 2}.",
-            field=field,
-            largest=[MAX_SIDE_PX, MAX_SIDE_PX // 2],
-        )
+        raise _damaged(name, field)
+    _check_size(head, name, field)
     return head
+
+
+def check_mask_size(mask: ImageHead, reference: ImageHead, *, field: str) -> None:
+    """Refuse a mask that does not lie pixel on pixel over its reference.
+
+    Raises:
+        InvalidJob: The sizes differ.
+    """
+    if (mask.width, mask.height) != (reference.width, reference.height):
+        raise InvalidJob(
+            f"The mask has {mask.width}x{mask.height} pixels and the reference has "
+            f"{reference.width}x{reference.height}; give a mask of the same size.",
+            field=field,
+            nearest=[reference.width, reference.height],
+        )
+
+
+def _check_size(head: ImageHead, name: str, field: str) -> None:
+    if head.width * head.height > MAX_REFERENCE_PIXELS:
+        width, height = LARGEST_REFERENCE
+        raise InvalidJob(
+            f"The {name} is too large ({head.width}x{head.height}): "
+            f"{MAX_REFERENCE_PIXELS // 10**6} megapixels are the most, {width}x{height} for "
+            "example.",
+            field=field,
+            largest=[width, height],
+        )
+    if head.width != 2 * head.height:
+        raise InvalidJob(
+            f"The {name} is {head.width}x{head.height}; a 360° picture is twice as wide as it is "
+            f"high: {2 * head.height}x{head.height}, for example.",
+            field=field,
+            nearest=[2 * head.height, head.height],
+        )
+
+
+def _damaged(name: str, field: str) -> InvalidJob:
+    return InvalidJob(
+        f"The {name} is damaged or was cut short and cannot be read. Save it again.", field=field
+    )
 
 
 def _png(raw: bytes) -> ImageHead | None:
@@ -61,6 +96,7 @@ def _png(raw: bytes) -> ImageHead | None:
     name, width, height = struct.unpack(">4sII", raw[12:24])
     if name != b"IHDR":
         raise ValueError("no IHDR")
+    raw.rindex(_PNG_END)  # what follows the end is nobody's business
     return ImageHead(kind="png", width=width, height=height)
 
 
@@ -76,6 +112,7 @@ def _jpeg(raw: bytes) -> ImageHead | None:
         marker = raw[at + 1]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a start of frame
             height, width = struct.unpack(">HH", raw[at + 5 : at + 9])
+            raw.index(_JPEG_END, at)  # compressed pixels cannot hold these two bytes
             return ImageHead(kind="jpeg", width=width, height=height)
         (length,) = struct.unpack(">H", raw[at + 2 : at + 4])
         at += 2 + max(length, 2)
@@ -88,12 +125,3 @@ def _exr(raw: bytes) -> ImageHead | None:
     at = raw.index(tag) + len(tag) + 4
     left, top, right, bottom = struct.unpack("<iiii", raw[at : at + 16])
     return ImageHead(kind="exr", width=right - left + 1, height=bottom - top + 1)
-
-
-def _hdr(raw: bytes) -> ImageHead | None:
-    if not raw.startswith((b"#?RADIANCE", b"#?RGBE")):
-        return None
-    size = re.search(rb"\n-Y (\d{1,6}) \+X (\d{1,6})\n", raw)
-    if size is None:
-        raise ValueError("no size")
-    return ImageHead(kind="hdr", width=int(size[2]), height=int(size[1]))

@@ -8,13 +8,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ...shared.errors import EngineUnreachable, PanoloomError, TransportError, UserError
+from ...shared.errors import (
+    EngineUnreachable,
+    InvalidJob,
+    PanoloomError,
+    TransportError,
+    UserError,
+)
 from ...shared.jobs import ArtifactRef, JobState
 from ...shared.jobview import JobView
 from ...shared.wire import new_id
 from ..client import Engine
 from .access import add_library_word, engine_or_own, library_of
-from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED
+from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED, WRONG_WORDS
 from .progress_bar import ProgressBar
 from .request import Request, add_job_words, request_from
 
@@ -102,7 +108,12 @@ def report(view: JobView, *, as_json: bool) -> int:
 
 
 def status_of(error: PanoloomError | None) -> int:
-    """Exit status of a job that ended in `error`: 3 where another machine could have done it."""
+    """Exit status of a job that ended in `error`.
+
+    2 where other words are needed, 3 where another machine could have done it.
+    """
+    if isinstance(error, InvalidJob):
+        return WRONG_WORDS
     return CANNOT if isinstance(error, UserError) else JOB_FAILED
 
 

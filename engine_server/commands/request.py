@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ...shared.errors import InvalidJob
 from ...shared.jobs import JobSpec, Reference
-from ..broker.images import read_head
+from ..broker.images import check_mask_size, read_head
 from ..models import catalog
 
 DEFAULTS = JobSpec(prompt="")
@@ -139,16 +139,8 @@ def _reference(options: argparse.Namespace) -> tuple[Reference | None, tuple[byt
 
 def _check_pictures(reference: Path, mask: Path | None) -> None:
     image = read_head(reference, field="reference")
-    if mask is None:
-        return
-    cover = read_head(mask, field="mask")
-    if (cover.width, cover.height) != (image.width, image.height):
-        raise InvalidJob(
-            f"The mask has {cover.width}x{cover.height} pixels and the reference has "
-            f"{image.width}x{image.height}; give a mask of the same size.",
-            field="mask",
-            nearest=[image.width, image.height],
-        )
+    if mask is not None:
+        check_mask_size(read_head(mask, field="mask"), image, field="mask")
 
 
 def read_file(path: Path, field: str) -> bytes:

@@ -16,10 +16,10 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from ...shared.errors import InvalidJob
+from ...shared.jobs import LARGEST_REFERENCE, MAX_REFERENCE_PIXELS
 from ..colour import linear_to_srgb, srgb_to_linear
 from ..panorama.erp import resize_erp
 
-MAX_PIXELS = 64 * 10**6
 _EXR_MAGIC = b"\x76\x2f\x31\x01"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _JPEG_MAGIC = b"\xff\xd8\xff"
@@ -174,16 +174,17 @@ def _picture_layer(channels: dict[str, np.ndarray]) -> list[np.ndarray] | None:
 def _check_size(width: int, height: int, name: str) -> None:
     if width < 2 or height < 1:
         raise InvalidJob(f"The {name} has no pixels ({width}x{height}).", field=name)
-    if width * height > MAX_PIXELS:
+    if width * height > MAX_REFERENCE_PIXELS:
         raise _too_large(name, f" ({width}x{height})")
 
 
 def _too_large(name: str, size: str = "") -> InvalidJob:
+    width, height = LARGEST_REFERENCE
     return InvalidJob(
-        f"The {name} is too large{size}: {MAX_PIXELS // 10**6} megapixels are the most, "
-        "11312x5656 for example.",
+        f"The {name} is too large{size}: {MAX_REFERENCE_PIXELS // 10**6} megapixels are the most, "
+        f"{width}x{height} for example.",
         field=name,
-        largest=MAX_PIXELS,
+        largest=[width, height],
     )
 
 

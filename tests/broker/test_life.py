@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import sys
 from pathlib import Path
 
@@ -172,7 +173,11 @@ def test_a_reference_has_to_be_stored_first_and_be_a_picture(engine):
 
 def test_a_mask_of_another_size_is_refused(engine):
     image, mask = (
-        engine.store_blob(b"#?RADIANCE\n\n-Y %d +X %d\n" % (height, 2 * height))
+        engine.store_blob(
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+            + struct.pack(">II", 2 * height, height)
+            + b"IEND\xaeB`\x82"
+        )
         for height in (256, 128)
     )
     reference = Reference(sha256=image, mask_sha256=mask)

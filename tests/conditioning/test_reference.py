@@ -197,7 +197,7 @@ def test_a_picture_that_is_not_twice_as_wide_as_high_is_refused(size):
 
 @pytest.mark.parametrize("kind", ["PNG", "EXR"])
 def test_a_huge_picture_is_refused_by_its_header(noise, kind, monkeypatch):
-    monkeypatch.setattr(reference, "MAX_PIXELS", 2000)
+    monkeypatch.setattr(reference, "MAX_REFERENCE_PIXELS", 2000)
     raw = exr({"RGB": noise.astype(np.float32)}) if kind == "EXR" else encoded(noise)
     with pytest.raises(InvalidJob, match=r"too large \(64x32\)"):
         read_reference(raw, None, 64, 32)
