@@ -16,16 +16,23 @@ from ..shared.wire import encode
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 QUEUE_LENGTH = 10_000
+HEARTBEAT_MS = 5_000
+DEAD_LINE_MS = 20_000  # without a heartbeat for this long, ZeroMQ opens the line anew
+MAX_RECONNECT_MS = 2_000
 
 
 class Link:
     """An open connection; `close` it when it is of no more use.
 
+    Args:
+        identity: The client's own name; with it, a line that broke and came back is the same line.
+
     Raises:
         EngineUnreachable: An address or key in the connection file is no good.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, identity: bytes) -> None:
+        self._identity = identity
         self._context = zmq.Context(io_threads=1)
         try:
             self._control = self._open(connection.control, connection)
@@ -37,6 +44,9 @@ class Link:
     def _open(self, endpoint: str, connection: Connection) -> zmq.Socket[bytes]:
         socket = self._context.socket(zmq.DEALER)
         socket.linger = 0
+        socket.identity = self._identity
+        socket.heartbeat_ivl, socket.heartbeat_timeout = HEARTBEAT_MS, DEAD_LINE_MS
+        socket.reconnect_ivl_max = MAX_RECONNECT_MS
         socket.sndhwm = socket.rcvhwm = QUEUE_LENGTH
         socket.maxmsgsize = MAX_MESSAGE_BYTES
         socket.curve_serverkey = connection.server_public_key.encode("ascii")

@@ -5,8 +5,8 @@
     session.poll()                      # from one timer tick; never waits, bounded by messages
     session.views[job_id].progress
 
-A lost connection is found by silence, tried again by itself, and every job is watched again from
-the last event that was seen, so nothing is lost and nothing counts twice.
+After a silence all that is open is asked for again, and every job watched from the last event that
+was seen; a lost connection is tried again by itself. So nothing is lost and nothing counts twice.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from .link import Link
 MAX_MESSAGES = 24  # one poll; 1000 queued events are seen within a second and a half
 CHUNK_BYTES = 512 * 1024
 HELLO_S = 5.0  # without a welcome by then, the engine is not there
-ASK_S = 3.0  # silence after which it is asked how it is, and its file looked at
+ASK_S = 3.0  # silence after which its file is looked at and all that is open asked for again
 SILENCE_S = 15.0  # silence after which the connection counts as lost
 RETRY_S = 2.0
 
@@ -88,6 +88,7 @@ class Session:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
+        self._identity = f"blender-{new_id()}".encode()
         self._link: Link | None = None
         self._connection: Connection | None = None
         self._place: Path | None = None
@@ -173,7 +174,7 @@ class Session:
         self._since = self._heard = self._clock()
         try:
             self._connection = read_connection(self._place)
-            self._link = Link(self._connection)
+            self._link = Link(self._connection, self._identity)
         except PanoloomError as error:
             self._lose(error)
             return
@@ -203,7 +204,8 @@ class Session:
         elif self.state is LinkState.CONNECTED and now - max(self._heard, self._asked_at) > ASK_S:
             self._asked_at = now
             self._look_at_the_file()
-            self._ask(GetStatus())
+            if self.state is LinkState.CONNECTED:
+                self._say_again()
 
     def _look_at_the_file(self) -> None:
         """An engine that ended takes its file away; one that started again wrote another."""
@@ -271,6 +273,14 @@ class Session:
         self.welcome = message
         self.state = LinkState.CONNECTED
         self.trouble = None
+        self._say_again()
+
+    def _say_again(self) -> None:
+        """Ask for all that is open, since a line that broke may have lost any of it.
+
+        The engine does nothing twice: jobs and blobs have names of their own, and events that were
+        seen are not told again.
+        """
         self._ask(GetStatus())
         for job_id in self._cancelled:
             self._ask(CancelJob(job_id=job_id))

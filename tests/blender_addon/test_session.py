@@ -226,6 +226,18 @@ def test_silent_engine_is_asked_how_it_is_before_it_counts_as_lost(session, engi
     until(lambda: engine.kinds().count("GetStatus") == before + 1, engine.turn)
 
 
+def test_silence_watches_the_job_again_from_the_last_event(session, engine, clock):
+    connect(session, engine)
+    submit(session, engine)
+    engine.tell(progressed(5, 3))
+    until(lambda: session.views[JOB].seq == 5, engine.turn, session.poll)
+    clock.now += session_module.ASK_S + 0.1
+    session.poll()
+    until(lambda: engine.kinds().count("WatchJob") == 2, engine.turn)
+    assert [m.after_seq for m in engine.heard if isinstance(m, WatchJob)] == [0, 5]
+    assert engine.kinds().count("SubmitJob") == 1
+
+
 def test_engine_that_ended_is_missed_at_the_next_look_at_its_file(session, engine, clock):
     connect(session, engine)
     until(lambda: session.status is not None, engine.turn, session.poll)
