@@ -70,3 +70,16 @@ def test_cancel_is_heard_although_the_line_broke_under_it(make_session):
     session.cancel(view.job_id)
     drop_the_line(session)
     until(lambda: view.state is JobState.CANCELLED, session.poll)
+
+
+def test_two_blenders_on_one_engine_each_get_their_own_job(make_session, library):
+    first, second = make_session(), make_session()
+    views = [
+        session.submit(JobSpec(prompt=f"{name} steps={num_steps}"), new_id())
+        for session, name, num_steps in ((first, "left", 3), (second, "right", 5))
+    ]
+    until(lambda: all(view.state.is_terminal for view in views), first.poll, second.poll)
+    assert [view.state for view in views] == [JobState.FINISHED] * 2
+    assert [view.progress.num_steps for view in views] == [3, 5]
+    assert [view.artifact.job_id for view in views] == [view.job_id for view in views]
+    assert [list(session.views) for session in (first, second)] == [[v.job_id] for v in views]
