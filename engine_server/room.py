@@ -63,11 +63,17 @@ def check_room(library: Path, spec: JobSpec) -> None:
 
 
 def write_failed(
-    why: OSError, path: Path, *, expected_bytes: int = 0, written_bytes: int = 0
+    why: OSError,
+    path: Path,
+    *,
+    what: str = "The result",
+    expected_bytes: int = 0,
+    written_bytes: int = 0,
 ) -> ArtifactWriteFailed:
     """The sentence for what the operating system would not do at `path`.
 
     Args:
+        what: That was to be written, as the sentence begins.
         expected_bytes, written_bytes: Of the whole folder, and so far.
     """
     if why.errno in _FULL:
@@ -83,7 +89,7 @@ def write_failed(
         )
     reason = why.strerror or str(why)
     return ArtifactWriteFailed(
-        f"The result could not be written to {path}: {reason}. Check the disk, or choose another "
+        f"{what} could not be written to {path}: {reason}. Check the disk, or choose another "
         "library folder.",
         path=str(path),
         reason=reason,
