@@ -19,6 +19,8 @@ from .jobs import is_sha256
 from .plain import from_plain, to_plain
 
 STATE_FOLDER = ".panoloom"
+LOG_NAME = "worker.log"
+"""In the state folder: what the worker said on its standard output and error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

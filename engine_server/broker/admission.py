@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from ...shared.errors import InvalidJob
+from ...shared.errors import ArtifactWriteFailed, InvalidJob
 from ...shared.jobs import ArtifactRef, JobSpec, Reference, is_job_id
 from ...shared.messages import SubmitJob, WorkerReady
 from ..room import check_room
@@ -74,6 +74,25 @@ def result_key(spec: JobSpec, worker: WorkerReady) -> str:
     """Name of a result: equal keys mean equal bytes."""
     parts = [spec.sha256(), worker.numerics_version, worker.device, worker.precision]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def fault_of(artifact: ArtifactRef, library: Path) -> ArtifactWriteFailed | None:
+    """What is wrong with a result that the worker says is finished; None when it is whole."""
+    folder = Path(artifact.folder).resolve()
+    if not folder.is_relative_to(library.resolve()):
+        return ArtifactWriteFailed(
+            f"The worker wrote to {folder}, outside of the library {library}. If the library was "
+            "moved while the engine ran, end the engine, start it again and ask for the job once "
+            "more.",
+            path=str(folder),
+        )
+    if not is_intact(artifact):
+        return ArtifactWriteFailed(
+            f"The result in {folder} is not whole: its manifest is missing or altered. Something "
+            "else changed the folder; ask for the job once more.",
+            path=str(folder),
+        )
+    return None
 
 
 def is_intact(artifact: ArtifactRef) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from ...shared.connection import blob_path
 from ...shared.errors import MalformedMessage, UserError
 from ...shared.messages import MAX_CHUNK_BYTES, BlobChunk, BlobStored, FetchBlob, StoreBlob
+from ..room import write_failed
 
 
 class BlobStore:
@@ -37,7 +39,8 @@ class BlobStore:
         """Take in a piece. Pieces come in order; the answer says where to go on.
 
         Raises:
-            UserError: Too large, the disk is full, or the bytes are not those of the name.
+            UserError: Too large, or the bytes are not those of the name.
+            ArtifactWriteFailed: The disk is full, or may not be written to.
             MalformedMessage: Sizes that cannot be.
         """
         path = self.path(request.sha256)
@@ -46,18 +49,22 @@ class BlobStore:
         self._check(request, piece)
         part = path.with_suffix(".part")
         received = part.stat().st_size if part.exists() else 0
-        if request.offset == received and piece:
-            try:
+        is_next = request.offset == received and piece
+        try:
+            if is_next:
                 part.parent.mkdir(mode=0o700, exist_ok=True)
                 with open(part, "ab") as file:
                     file.write(piece)
-            except OSError as why:
+                received += len(piece)
+            is_complete = received == request.size
+            if is_complete:
+                self._complete(part, path, request.sha256)
+        except OSError as why:
+            with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
-                raise UserError(f"The file cannot be stored: {why.strerror}.") from why
-            received += len(piece)
-        is_complete = received == request.size
-        if is_complete:
-            self._complete(part, path, request.sha256)
+            raise write_failed(
+                why, self._folder, what="The file", expected_bytes=request.size
+            ) from why
         return BlobStored(sha256=request.sha256, received=received, is_complete=is_complete)
 
     def fetch(self, request: FetchBlob) -> tuple[BlobChunk, bytes]:

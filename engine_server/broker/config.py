@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...shared.connection import STATE_FOLDER
+from ...shared.connection import LOG_NAME, STATE_FOLDER
 from ...shared.errors import UserError
 
 
@@ -51,7 +51,7 @@ class BrokerConfig:
 
     @property
     def worker_log(self) -> Path:
-        return self.state_folder / "worker.log"
+        return self.state_folder / LOG_NAME
 
     def work_dir(self, job_id: str) -> Path:
         """Where the checkpoints of a job live until it ends."""

@@ -197,7 +197,11 @@ class Desk:
     def _job(self, job_id: str) -> Job:
         job = self._store.job(job_id)
         if job is None:
-            raise InvalidJob("This engine has no such job.", field="job_id")
+            raise InvalidJob(
+                f"This engine has no such job ({job_id[:8]}). It belongs to another library, or "
+                "is so old that it was taken from the list; `panoloom jobs` shows what is there.",
+                field="job_id",
+            )
         return job
 
 

@@ -8,20 +8,17 @@ import logging
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import zmq
 import zmq.asyncio
 
 from ...shared.errors import (
-    ArtifactWriteFailed,
     GenerationFailed,
     MalformedMessage,
     PanoloomError,
     UserError,
 )
-from ...shared.jobs import ArtifactRef
 from ...shared.messages import (
     CancelJob,
     FreeMemory,
@@ -40,7 +37,8 @@ from ...shared.messages import (
     WorkerStatus,
 )
 from ...shared.wire import decode, encode
-from .admission import is_intact, result_key
+from ..room import write_failed
+from .admission import fault_of, is_intact, result_key
 from .config import BrokerConfig
 from .crashes import CrashLedger
 from .process import WorkerProcess
@@ -278,7 +276,7 @@ class Foreman:
                 current.fraction = max(current.fraction, message.progress.fraction)
                 self._record(message)
             case JobFinished():
-                error = self._fault_of(message.artifact)
+                error = fault_of(message.artifact, self._config.library)
                 if error is None:
                     self._end_job(message, key=current.key)
                 else:
@@ -290,16 +288,6 @@ class Foreman:
                 self._end_job(message)
             case _:
                 self._record(message, parts)
-
-    def _fault_of(self, artifact: ArtifactRef) -> PanoloomError | None:
-        folder = Path(artifact.folder).resolve()
-        if not folder.is_relative_to(self._config.library.resolve()):
-            return ArtifactWriteFailed(f"The worker wrote outside of the library: {folder}.")
-        if not is_intact(artifact):
-            return ArtifactWriteFailed(
-                f"The result in {folder} is not whole: its manifest is missing or altered."
-            )
-        return None
 
     # Jobs begin and end
 
@@ -320,8 +308,8 @@ class Foreman:
         try:
             work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as why:
-            text = f"The folder for checkpoints cannot be made: {why.strerror}."
-            self._end_job(_failed(job.job_id, ArtifactWriteFailed(text)))
+            error = write_failed(why, work_dir, what="The folder for checkpoints")
+            self._end_job(_failed(job.job_id, error))
             return True
         self._tell(
             RunJob(
@@ -388,7 +376,7 @@ class Foreman:
             )
         except GenerationFailed as why:
             log.error("%s", why)
-            self._end_reason = str(why).rstrip(".")
+            self._end_reason = f"The worker cannot be started ({why.__cause__})"
             self._ended(process, -1)
             return
         self._timers.arm("getting ready", self._config.worker_start_timeout_s, self._end_sleeper)
@@ -430,8 +418,9 @@ class Foreman:
         words = self._process.last_words() if self._process is not None else ""
         said = f" It said: {words}" if words else ""
         error = GenerationFailed(
-            f"{reason} before it was ready, {self._failed_starts} times.{said} "
-            f"Its log is {self._config.worker_log}",
+            f"{reason}, {self._failed_starts} times before it was ready.{said} "
+            f"`panoloom doctor` tells what this installation lacks; the worker's log is "
+            f"{self._config.worker_log}",
             log=str(self._config.worker_log),
             last_words=words,
         )

@@ -81,7 +81,11 @@ class WorkerProcess:
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
                 )
         except OSError as why:
-            raise GenerationFailed(f"The worker cannot be started: {why}.") from why
+            raise GenerationFailed(
+                f"The worker cannot be started: {why}. Install Panoloom again; `panoloom doctor` "
+                "tells what is missing.",
+                program=self._command[0],
+            ) from why
         loop = asyncio.get_running_loop()
         threading.Thread(
             target=_wait, args=(self._process, loop, on_exit), daemon=True, name="worker-wait"

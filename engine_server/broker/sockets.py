@@ -87,7 +87,11 @@ def _bind_error(why: zmq.ZMQError, host: str, port: int, option: str) -> UserErr
         return UserError(
             f"This user may not listen on port {port}. {way_out}", field="port", port=port
         )
-    return UserError(f"Cannot listen on {host}: {why.strerror}.", field="host")
+    return UserError(
+        f"Cannot listen on {host}: {why.strerror}. Give an address of this machine with --host, "
+        "or leave that out for 127.0.0.1.",
+        field="host",
+    )
 
 
 class Gatekeeper:

@@ -47,7 +47,11 @@ class Watchers:
             UserError: This engine has too many watches.
         """
         if len(self._watches) >= MAX_WATCHES and (identity, job_id) not in self._watches:
-            raise UserError(f"The engine follows {MAX_WATCHES} watchers at most.")
+            raise UserError(
+                f"The engine serves {MAX_WATCHES} watches at most. Close a client that watches "
+                "jobs, or wait until some of them have ended.",
+                largest=MAX_WATCHES,
+            )
         self._watches[identity, job_id] = _Watch(told_seq=after_seq, parent_id=parent_id)
         self._catch_up(identity, job_id)
 

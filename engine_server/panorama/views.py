@@ -83,6 +83,11 @@ def _base_table(plan: ViewPlan, layout: int, pitch_offset_deg: float) -> LookupT
     )
 
 
+def forget_tables() -> None:
+    """Give back the memory of the tables kept so far; they are built again at need."""
+    _base_table.cache_clear()
+
+
 def coprime_stride(length: int, spacing: float) -> int:
     """A stride near the golden share of `spacing`, coprime with `length`: visits every offset."""
     wanted = max(1.0, 0.381966 * spacing)

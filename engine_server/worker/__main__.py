@@ -10,7 +10,9 @@ import os
 import traceback
 from pathlib import Path
 
-from ...shared.connection import STATE_FOLDER
+import torch
+
+from ...shared.connection import LOG_NAME, STATE_FOLDER
 from ...shared.errors import GenerationFailed, OutOfMemory, PanoloomError
 from ...shared.jobs import JobSpec
 from ...shared.messages import (
@@ -23,6 +25,7 @@ from ...shared.messages import (
 )
 from ..denoise.loop import Cancelled
 from ..machine import memory_bytes
+from ..panorama.views import forget_tables
 from .generate import Job, Reporter, generate
 from .link import WorkerLink
 from .models import DEVICE, PRECISION, LoadedModels
@@ -40,8 +43,8 @@ def main() -> None:
     options = parser.parse_args()
     models = LoadedModels()
 
-    def on_free(_level: str) -> int:
-        models.free()
+    def on_free(level: str) -> int:
+        free(level, models)
         return _memory()[1]
 
     with WorkerLink(options.endpoint, options.keys, on_free=on_free) as link:
@@ -59,6 +62,20 @@ def main() -> None:
             message = link.next_job(timeout_s=POLL_S)
             if message is not None:
                 run(message, options.library, models, link)
+
+
+def free(level: str, models: LoadedModels) -> None:
+    """Give memory back between jobs.
+
+    Args:
+        level: "cache" keeps the weights and drops what is made again at need: tables of where
+            views lie, and what torch keeps of freed memory. "weights" drops them too.
+    """
+    if level == "weights":
+        models.free()
+    forget_tables()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def run(message: RunJob, library: Path, models: LoadedModels, link: WorkerLink) -> None:
@@ -87,7 +104,7 @@ def run(message: RunJob, library: Path, models: LoadedModels, link: WorkerLink) 
     except MemoryError as why:
         link.fail(job_id, _out_of_memory(why))
     except Exception as why:
-        link.fail(job_id, _unexpected(why))
+        link.fail(job_id, _unexpected(why, library / STATE_FOLDER / LOG_NAME))
     else:
         link.send(JobFinished(job_id=job_id, artifact=artifact))
 
@@ -105,12 +122,16 @@ def _out_of_memory(why: BaseException) -> OutOfMemory:
     )
 
 
-def _unexpected(why: Exception) -> PanoloomError:
+def _unexpected(why: Exception, log: Path) -> PanoloomError:
     traceback.print_exception(why)  # into the worker's log
     text = str(why)
     if "out of memory" in text.lower() or "can't allocate memory" in text.lower():
         return _out_of_memory(why)
-    return GenerationFailed(f"The pictures could not be made: {type(why).__name__}: {text}")
+    return GenerationFailed(
+        f"The pictures could not be made: {type(why).__name__}: {text or 'no message'}. Try again, "
+        f"or ask for another size or length; if it stays, report it with the end of {log}.",
+        log=str(log),
+    )
 
 
 if __name__ == "__main__":

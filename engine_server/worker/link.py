@@ -143,9 +143,15 @@ class WorkerLink:
             self._socket.send_multipart(raw, flags=zmq.NOBLOCK if is_preview else 0)
         except zmq.Again as why:
             if not is_preview:
-                raise EngineUnreachable("The broker takes no more messages.") from why
+                raise EngineUnreachable(
+                    "The broker takes no more messages, so this worker ends. Its job goes on from "
+                    "the last checkpoint when the engine starts another, or is started again."
+                ) from why
         except zmq.ZMQError as why:
-            raise EngineUnreachable(f"The line to the broker broke: {why.strerror}.") from why
+            raise EngineUnreachable(
+                f"The line to the broker broke ({why.strerror}), so this worker ends. Its job goes "
+                "on from the last checkpoint when the engine starts another, or is started again."
+            ) from why
 
     def fail(self, job_id: str, error: PanoloomError) -> None:
         """Send JobFailed for `error`."""

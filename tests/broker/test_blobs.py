@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 
 import pytest
 
 from panoloom.engine_server.broker.blobs import BlobStore
-from panoloom.shared.errors import MalformedMessage, UserError
+from panoloom.shared.errors import ArtifactWriteFailed, MalformedMessage, UserError
 from panoloom.shared.messages import FetchBlob, StoreBlob
 
 DATA = bytes(range(256)) * 10
@@ -50,6 +51,17 @@ def test_wrong_bytes_leave_nothing_behind(blobs):
         put(blobs, DATA[::-1], 0)
     assert put(blobs, b"", 0).received == 0
     assert put(blobs, DATA, 0).is_complete
+
+
+def test_full_disk_is_said_with_the_way_out_and_leaves_nothing_behind(blobs, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ArtifactWriteFailed, match=r"too full.*Free") as caught:
+        put(blobs, DATA, 0)
+    assert caught.value.details["missing_bytes"] > 0
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 @pytest.mark.parametrize(

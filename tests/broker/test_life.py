@@ -26,6 +26,7 @@ from panoloom.shared.connection import connection_path, read_connection
 from panoloom.shared.errors import EngineUnreachable, GenerationFailed, InvalidJob, UserError
 from panoloom.shared.jobs import JobSpec, JobState, Reference
 from panoloom.shared.jobview import JobView
+from panoloom.shared.wire import new_id
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="kills with POSIX signals")
 
@@ -105,6 +106,22 @@ def test_a_result_that_is_not_there_fails_the_job(engine):
     view, _ = run(engine, "lies=1 steps=1")
     assert view.state is JobState.FAILED
     assert view.error.code == "engine.artifact_write_failed"
+    assert "ask for the job once more" in str(view.error)
+
+
+def test_a_job_that_is_not_there_says_where_to_look(engine):
+    with pytest.raises(InvalidJob, match="`panoloom jobs` shows"):
+        engine.cancel("c" * 32)
+
+
+def test_a_work_folder_that_cannot_be_made_fails_the_job_with_its_path(engine, library):
+    job_id = new_id()
+    (library / ".panoloom" / "jobs").mkdir(exist_ok=True)
+    (library / ".panoloom" / "jobs" / job_id).touch()
+    engine.submit(JobSpec(prompt="nowhere steps=1"), job_id)
+    error = engine.wait(job_id).error
+    assert error.code == "engine.artifact_write_failed"
+    assert f"could not be written to {library / '.panoloom' / 'jobs' / job_id}" in str(error)
 
 
 def test_a_worker_deaf_to_cancelling_is_ended(engine):
@@ -198,6 +215,7 @@ def test_a_worker_that_cannot_be_started_fails_the_job(tmp_path):
     with real_broker(tmp_path, worker=missing, max_crashes=1), client(tmp_path) as engine:
         view, _ = run(engine, "sea")
     assert "cannot be started" in str(view.error)
+    assert "panoloom doctor" in str(view.error)
 
 
 def test_a_silent_worker_is_replaced(tmp_path):
@@ -282,6 +300,14 @@ def test_a_port_in_use_names_the_way_out(tmp_path):
             pass
     with real_broker(tmp_path, control_port=port) as broker:
         assert broker.connection.control == f"tcp://127.0.0.1:{port}"
+
+
+def test_an_address_that_is_not_this_machines_names_the_way_out(tmp_path):
+    with (
+        pytest.raises(UserError, match=r"Cannot listen on 192\.0\.2\.1: .* --host"),
+        real_broker(tmp_path, host="192.0.2.1", allow_remote=True),
+    ):
+        pass
 
 
 def test_a_stale_connection_file_is_replaced(tmp_path):

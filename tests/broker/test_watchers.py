@@ -134,5 +134,5 @@ def test_there_is_a_largest_number_of_watches(store, monkeypatch):
     watchers.add(b"1", JOB, 0, "p")
     watchers.add(b"2", JOB, 0, "p")
     watchers.add(b"2", JOB, 0, "p")
-    with pytest.raises(UserError, match="at most"):
+    with pytest.raises(UserError, match="Close a client"):
         watchers.add(b"3", JOB, 0, "p")
