@@ -19,6 +19,7 @@ from ..shared.jobs import ArtifactRef, JobSpec, Reference
 from ..shared.jobview import JobView
 
 SIZES = {"512x256": (512, 256), "1024x512": (1024, 512)}
+OPAQUE_STRENGTH = 0.6  # of a reference without open parts: its layout stays, the rest moves
 LEVEL = 1e-3  # below this much of a unit vector in the plane, a camera looks straight up or down
 
 
@@ -32,6 +33,7 @@ class SceneSettings:
         scene_fps: Frames a second of the scene; the loop gets one frame for each of the scene's.
         steps: Denoising steps.
         use_reference: Start from a picture of the scene around the active camera.
+        strength: How much of that picture may change, 0 to 1.
     """
 
     prompt: str
@@ -44,6 +46,7 @@ class SceneSettings:
     guidance_scale: float = 3.0
     model: str = "preview"
     use_reference: bool = False
+    strength: float = 1.0
 
 
 def frames_of_loop(seconds: float, fps: float) -> int:
@@ -77,11 +80,22 @@ def job_spec(settings: SceneSettings, reference: Reference | None = None) -> Job
     return spec
 
 
-def with_reference(spec: JobSpec, picture: bytes) -> JobSpec:
-    """`spec` starting from this picture, whose alpha says what to keep."""
-    return dataclasses.replace(
-        spec, reference=Reference(sha256=hashlib.sha256(picture).hexdigest())
+def with_reference(
+    spec: JobSpec, picture: bytes, strength: float, *, is_opaque: bool
+) -> tuple[JobSpec, str]:
+    """`spec` starting from this picture, whose alpha says what to keep, and a remark on it.
+
+    Args:
+        strength: How much of the picture may change, 0 to 1.
+        is_opaque: Whether the picture has no open part. At full strength nothing of such a picture
+            would be left, so it gets `OPAQUE_STRENGTH` and a remark.
+    """
+    is_weakened = is_opaque and strength >= 1.0
+    reference = Reference(
+        sha256=hashlib.sha256(picture).hexdigest(),
+        strength=OPAQUE_STRENGTH if is_weakened else strength,
     )
+    return dataclasses.replace(spec, reference=reference), NOTHING_OPEN if is_weakened else ""
 
 
 def heading_of(rotation: Sequence[Sequence[float]]) -> float:
@@ -143,6 +157,7 @@ class Job:
         shown_step: Step of the preview that was dealt with last.
         is_done: Whether its result was dealt with: shown, or left for a reason.
         left_why: Why the World was left alone, empty while it was not.
+        remark: What was done otherwise than asked, empty for nothing.
     """
 
     view: JobView
@@ -156,6 +171,7 @@ class Job:
     shown_step: int = -1
     is_done: bool = False
     left_why: str = ""
+    remark: str = ""
 
     @property
     def job_id(self) -> str:
@@ -206,6 +222,10 @@ def time_left(seconds: float | None) -> str:
     return f"about {round(seconds / 60)} min left"
 
 
+NOTHING_OPEN = (
+    f"The scene fills the view all around, so {OPAQUE_STRENGTH:g} of it may change: "
+    "at 1 nothing of it would be left."
+)
 LEFT_ALONE = "The scene has another World now, so the loop was not put in. Apply shows it."
 SCENE_GONE = "Its scene is gone, so the loop was not put in. Apply shows it in this one."
 

@@ -212,9 +212,11 @@ def _fraction(view: JobView) -> float:
 
 def _notes(facts: Facts) -> tuple[str, ...]:
     job = facts.job
-    if job is None or job.is_active:
+    if job is None:
         return ()
-    notes = [job.left_why] if job.left_why else []
+    notes = [text for text in (job.remark, job.left_why) if text]
+    if job.is_active:
+        return tuple(notes)
     if job.view.state is JobState.CANCELLED:
         notes.append("Cancelled.")
     if job.artifact is not None:

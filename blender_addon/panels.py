@@ -68,6 +68,8 @@ def _draw_words(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     else:
         column.prop(settings, "prompt", text="")
     column.prop(settings, "use_reference")
+    if settings.use_reference:
+        column.prop(settings, "strength", slider=True)
     fields = layout.column()
     fields.use_property_split = True
     fields.use_property_decorate = False

@@ -81,6 +81,15 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         name="Use my scene as reference",
         description="Render the scene around the active camera first; the loop grows around it",
     )
+    strength: FloatProperty(
+        name="Change",
+        description="How much of the scene's picture may change. Where the scene is open, 1 makes "
+        "everything anew, and less stays closer to what was rendered",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
     show_as: EnumProperty(name="Show as", items=SHOW_ITEMS, default="EXR")
     yaw: FloatProperty(
         name="Turn",
@@ -115,6 +124,7 @@ def settings_of(scene: bpy.types.Scene) -> core.SceneSettings:
         steps=mine.steps,
         guidance_scale=mine.guidance_scale,
         use_reference=mine.use_reference,
+        strength=mine.strength,
     )
 
 

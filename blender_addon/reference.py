@@ -46,15 +46,28 @@ class Order:
     samples: int = SAMPLES
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """A finished picture.
+
+    Attributes:
+        path: A PNG, RGBA with 8 bits.
+        is_opaque: Whether something stands in every direction, so that no part is open.
+    """
+
+    path: Path
+    is_opaque: bool
+
+
 class ReferenceRender:
-    """One picture in the making; `poll` it until it returns the file."""
+    """One picture in the making; `poll` it until it returns the picture."""
 
     def __init__(self, process: subprocess.Popen[bytes], picture: Path, log: Path) -> None:
         self._process = process
         self.picture = picture
         self.log = log
 
-    def poll(self) -> Path | None:
+    def poll(self) -> Picture | None:
         """The finished picture, None while it is being made. Never waits.
 
         Raises:
@@ -64,7 +77,8 @@ class ReferenceRender:
         if code is None:
             return None
         if code == 0 and self.picture.is_file():
-            return self.picture
+            facts = json.loads(self.picture.with_suffix(".json").read_text(encoding="utf-8"))
+            return Picture(path=self.picture, is_opaque=facts["is_opaque"])
         raise PanoloomError(
             f"The picture of the scene could not be rendered (exit code {code}): {_last(self.log)}",
             log=str(self.log),

@@ -1,5 +1,7 @@
 """Run by a second Blender: render a snapshot all around, transparent where nothing stands.
 
+Beside the picture it leaves `reference.json`, which says whether the picture has an open part.
+
     blender --background --factory-startup --python render_child.py -- '{"snapshot": …}'
 
 The words are those of `reference.Order`. Cycles, since EEVEE has no panoramas; the view transform
@@ -11,9 +13,11 @@ from __future__ import annotations
 import json
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import bpy
+import numpy as np
 
 
 def load_scene(snapshot: str, name: str) -> bpy.types.Scene:
@@ -37,6 +41,7 @@ def place_camera(scene: bpy.types.Scene, location: list[float], heading: float) 
 
 
 def set_up_render(scene: bpy.types.Scene, order: dict[str, Any]) -> None:
+    """Cycles, a transparent background, and nothing of the user's that would alter the picture."""
     render = scene.render
     render.engine = "CYCLES"
     render.film_transparent = True
@@ -68,11 +73,23 @@ def set_up_render(scene: bpy.types.Scene, order: dict[str, Any]) -> None:
     render.filepath = order["picture"]
 
 
+def is_opaque(picture: Path) -> bool:
+    """Whether no pixel of a picture is transparent, not even a little."""
+    image = bpy.data.images.load(str(picture))
+    rgba = np.empty(image.size[0] * image.size[1] * 4, np.float32)
+    image.pixels.foreach_get(rgba)
+    return bool(rgba[3::4].min() >= 1.0)
+
+
 def main(order: dict[str, Any]) -> None:
+    """Carry out an order: the fields of `reference.Order`."""
     scene = load_scene(order["snapshot"], order["scene"])
     place_camera(scene, order["location"], order["heading"])
     set_up_render(scene, order)
     bpy.ops.render.render(write_still=True, scene=scene.name)
+    picture = Path(order["picture"])
+    facts = json.dumps({"is_opaque": is_opaque(picture)})
+    picture.with_suffix(".json").write_text(facts, encoding="utf-8")
 
 
 if __name__ == "__main__":

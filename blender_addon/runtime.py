@@ -83,8 +83,8 @@ class Runtime:
             PanoloomError: The words make no sense, or the reference cannot be started.
         """
         words = settings_of(scene)
-        placeholder = Reference(sha256="0" * 64) if words.use_reference else None
-        spec = core.job_spec(words, placeholder)
+        placeholder = Reference(sha256="0" * 64, strength=words.strength)
+        spec = core.job_spec(words, placeholder if words.use_reference else None)
         job = core.Job(
             view=JobView(job_id=new_id()),
             spec=spec,
@@ -176,8 +176,11 @@ class Runtime:
         if picture is None:
             return
         self._reference = None
-        data = picture.read_bytes()
-        job.spec = core.with_reference(job.spec, data)
+        assert job.spec.reference is not None
+        data, asked = picture.path.read_bytes(), job.spec.reference.strength
+        job.spec, job.remark = core.with_reference(
+            job.spec, data, asked, is_opaque=picture.is_opaque
+        )
         job.view = self.session.submit(job.spec, job.job_id, [data])
         job.is_prepared = True
 

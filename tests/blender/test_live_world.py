@@ -96,6 +96,12 @@ def test_nothing_changes_while_blender_renders(stories):
     }
 
 
+def test_closed_room_changes_less_and_the_panel_says_so(stories):
+    story = stories["story_of_a_closed_room"]
+    assert story["strength"] == 0.6
+    assert "0.6 of it may change" in story["notes"][0]
+
+
 def test_error_of_our_own_is_shown_and_the_timer_goes_on(stories):
     story = stories["story_of_an_inner_error"]
     assert story["again"] > 0

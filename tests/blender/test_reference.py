@@ -21,6 +21,10 @@ def test_centre_is_the_heading_and_right_is_right(reference):
     assert reference["pixels"]["up"] == pytest.approx([0, 0, 1, 1], abs=0.01)
 
 
+def test_picture_out_of_the_inside_of_something_has_no_open_part(reference):
+    assert reference["is_opaque"] == {"among": False, "inside": True}
+
+
 def test_alpha_is_zero_where_nothing_stands(reference):
     assert reference["pixels"]["behind"][3] == 0
     assert reference["pixels"]["down"][3] == 0

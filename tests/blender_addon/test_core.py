@@ -63,9 +63,25 @@ def test_empty_prompt_is_refused_without_a_reference_and_taken_with_one():
 
 
 def test_reference_is_named_by_the_hash_of_its_bytes():
-    spec = core.with_reference(JobSpec(prompt="sea"), b"abc")
+    spec, remark = core.with_reference(JobSpec(prompt="sea"), b"abc", 1.0, is_opaque=False)
     assert spec.reference is not None
     assert spec.reference.sha256.startswith("ba7816bf")
+    assert spec.reference.strength == 1.0
+    assert remark == ""
+
+
+def test_reference_without_an_open_part_is_weakened_and_says_so():
+    spec, remark = core.with_reference(JobSpec(prompt="sea"), b"abc", 1.0, is_opaque=True)
+    assert spec.reference is not None
+    assert spec.reference.strength == 0.6
+    assert "0.6 of it may change" in remark
+
+
+@pytest.mark.parametrize("is_opaque", [False, True])
+def test_strength_below_one_is_the_users_own(is_opaque):
+    spec, remark = core.with_reference(JobSpec(prompt="sea"), b"abc", 0.3, is_opaque=is_opaque)
+    assert spec.reference is not None
+    assert (spec.reference.strength, remark) == (0.3, "")
 
 
 @pytest.mark.parametrize("pitch_deg", [-89, -20, 0, 45, 89])

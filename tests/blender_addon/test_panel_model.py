@@ -126,6 +126,14 @@ def test_notes_of_the_result_are_shown():
     assert panel_model.why_not_apply(facts) == ""
 
 
+def test_remark_is_shown_while_the_job_runs_and_after():
+    for state in (JobState.RUNNING, JobState.FAILED):
+        made = job(state)
+        made.remark = "The scene fills the view."
+        notes = panel_model.panel_model(replace(CONNECTED, job=made)).notes
+        assert notes == ("The scene fills the view.",)
+
+
 def test_rendering_switches_off_what_would_change_the_world():
     facts = Facts(is_rendering=True, can_restore=True)
     assert panel_model.why_not_apply(facts) == "Blender is rendering"

@@ -19,8 +19,10 @@ class QuietSession:
         self.state = state
         self.status = self.welcome = self.trouble = None
         self.cancelled: list[str] = []
+        self.asked: list[object] = []
 
     def submit(self, spec, job_id, blobs=()):
+        self.asked.append(spec)
         return part("shared.jobview").JobView(job_id=job_id)
 
     def poll(self) -> int:
@@ -243,6 +245,35 @@ def story_of_a_render(stage: Stage) -> dict[str, object]:
         "meanwhile": meanwhile,
         "offered": offered,
         "afterwards": environment(scene).image.source,
+    }
+
+
+class RenderedAlready:
+    """A reference without an open part."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def poll(self):
+        return part("blender_addon.reference").Picture(path=self.path, is_opaque=True)
+
+
+def story_of_a_closed_room(stage: Stage) -> dict[str, object]:
+    """The reference has no open part: less of it may change, and the panel says so."""
+    runtime = part("blender_addon.runtime")
+    scene = new_scene()
+    scene.panoloom.use_reference = True
+    kept, runtime.reference.start = (
+        runtime.reference.start,
+        lambda *_, **__: RenderedAlready(stage.folder / "preview.png"),
+    )
+    stage.generate()
+    runtime.reference.start = kept
+    stage.tick()
+    model = part("blender_addon.panel_model").panel_model(runtime.facts(scene))
+    return {
+        "strength": stage.state.session.asked[-1].reference.strength,
+        "notes": list(model.notes),
     }
 
 

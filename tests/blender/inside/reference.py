@@ -1,4 +1,7 @@
-"""Render a reference around a camera with coloured balls ahead, to the right and overhead."""
+"""Render a reference around a camera with coloured balls ahead, to the right and overhead.
+
+Then another, out of the middle of a large ball.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,12 @@ def facts(scene) -> str:
     )
 
 
+def wait_for(render):
+    while (picture := render.poll()) is None:
+        time.sleep(0.05)
+    return picture
+
+
 def main(folder: str) -> dict[str, object]:
     scene = small_scene()
     scene.render.engine = "BLENDER_WORKBENCH"
@@ -58,15 +67,19 @@ def main(folder: str) -> dict[str, object]:
     before = facts(scene)
     render = part("blender_addon.reference").start(scene, Path(folder), width=128, height=64)
     first = render.poll()
-    while (picture := render.poll()) is None:
-        time.sleep(0.05)
+    picture = wait_for(render)
     after = facts(scene)
-    image = bpy.data.images.load(str(picture))
+    image = bpy.data.images.load(str(picture.path))
     pixels = np.array(image.pixels[:]).reshape(64, 128, 4)[::-1]
+    glowing_ball(scene, (0, 0, 0), (0, 0, 1))
+    inside = part("blender_addon.reference").start(
+        scene, Path(folder) / "inside", width=128, height=64
+    )
     at = {"ahead": (32, 64), "right": (32, 96), "up": (1, 20), "behind": (32, 2), "down": (62, 64)}
     return {
         "waited": first is not None,
         "unchanged": before == after,
+        "is_opaque": {"among": picture.is_opaque, "inside": wait_for(inside).is_opaque},
         "pixels": {name: [round(float(v), 3) for v in pixels[r, c]] for name, (r, c) in at.items()},
     }
 
