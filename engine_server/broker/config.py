@@ -72,6 +72,6 @@ class BrokerConfig:
         if not address.is_loopback and not self.allow_remote:
             raise UserError(
                 f"Listening on {self.host} lets other machines reach the engine. Allow that "
-                "explicitly, or listen on 127.0.0.1.",
+                "with --allow-remote, or listen on 127.0.0.1.",
                 field="host",
             )

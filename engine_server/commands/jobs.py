@@ -131,7 +131,11 @@ def status_lines(status: StatusReported) -> list[str]:
 
 
 def fetch_blob(options: argparse.Namespace) -> int:
-    """A stored file, checked against its name."""
+    """A stored file, checked against its name.
+
+    Raises:
+        InvalidJob: The SHA-256 is none, or the bytes cannot go where they were to go.
+    """
     if not is_sha256(options.sha256):
         raise InvalidJob("A file is named by 64 lower-case hex digits.", field="sha256")
     if options.to is None and sys.stdout.isatty():
@@ -140,6 +144,12 @@ def fetch_blob(options: argparse.Namespace) -> int:
         data = engine.fetch_blob(options.sha256)
     if options.to is None:
         sys.stdout.buffer.write(data)
-    else:
+        return DONE
+    try:
         options.to.write_bytes(data)
+    except OSError as why:
+        raise InvalidJob(
+            f"{options.to} cannot be written: {why.strerror or why}. Name another file with --to.",
+            field="to",
+        ) from why
     return DONE

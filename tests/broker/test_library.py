@@ -80,7 +80,7 @@ def test_loopback_needs_no_permission(tmp_path, host):
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])
 def test_other_addresses_need_an_explicit_word(tmp_path, host):
-    with pytest.raises(UserError, match="explicitly"):
+    with pytest.raises(UserError, match="--allow-remote"):
         BrokerConfig(library=tmp_path, host=host).check_host()
     BrokerConfig(library=tmp_path, host=host, allow_remote=True).check_host()
 
