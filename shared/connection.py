@@ -19,6 +19,8 @@ from .jobs import is_sha256
 from .plain import from_plain, to_plain
 
 STATE_FOLDER = ".panoloom"
+ELSEWHERE = 0
+"""The process id of an engine on another machine: none that could be asked about here."""
 LOG_NAME = "worker.log"
 """In the state folder: what the worker said on its standard output and error."""
 
@@ -29,7 +31,7 @@ class Connection:
 
     Attributes:
         protocol: (major, minor) the engine speaks.
-        pid, session: Of the engine process.
+        pid, session: Of the engine process; pid 0 where it runs on another machine.
         control, blobs: Endpoints such as "tcp://127.0.0.1:49153".
         library: Folder the engine serves.
     """
@@ -91,7 +93,7 @@ def read_connection(path: Path | str) -> Connection:
             f"The connection file {path} cannot be read: {why}. Start the engine again.",
             file=str(path),
         ) from why
-    if not is_process_alive(found.pid):
+    if found.pid != ELSEWHERE and not is_process_alive(found.pid):
         raise EngineUnreachable(
             f"The engine (process {found.pid}) has ended without a word. Start it again.",
             file=str(path),

@@ -18,6 +18,7 @@ from PIL import Image
 
 from panoloom.engine_server import cli
 from panoloom.engine_server.broker import Broker, BrokerConfig
+from panoloom.engine_server.client import Engine
 from panoloom.engine_server.commands import access, generate, progress_bar
 from panoloom.engine_server.config import EngineConfig, default_library
 from panoloom.engine_server.models import catalog
@@ -298,9 +299,27 @@ def test_fetch_refuses_what_is_no_hash(tmp_path, capsys):
     assert "64" in capsys.readouterr().err
 
 
+def test_fetch_to_a_place_that_cannot_be_written_is_a_sentence(engine, tmp_path, capsys):
+    with Engine.connect(tmp_path) as client:
+        sha256 = client.store_blob(b"bytes")
+    words = ["fetch", sha256, "--library", str(tmp_path), "--to"]
+    assert cli.main([*words, str(tmp_path / "copy")]) == 0
+    assert (tmp_path / "copy").read_bytes() == b"bytes"
+    assert cli.main([*words, str(tmp_path / "no" / "folder")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
 def test_serving_to_other_machines_has_to_be_asked_for(tmp_path, capsys):
     assert cli.main(["serve", "--host", "0.0.0.0", "--library", str(tmp_path)]) == 2
-    assert "Allow that" in capsys.readouterr().err
+    assert "--allow-remote" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["abc", "-1", "65536", "80.5", ""])
+def test_port_that_is_none_is_refused_in_words(port, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["serve", f"--port={port}"])
+    assert end.value.code == 2
+    assert "a port is a number from 0 to 65535" in capsys.readouterr().err
 
 
 def test_library_is_the_word_then_the_variable_then_the_default(tmp_path):

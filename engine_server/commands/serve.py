@@ -24,7 +24,9 @@ def add_to(commands: Any) -> None:
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=_port, default=0, help="port of the control socket (default: any free)")
     add("--blob-port", type=_port, default=0, help="port of the blob socket (default: any free)")
-    add("--allow-remote", action="store_true", help="let other machines reach the engine")
+    remote = "let other machines reach the engine: jobs, previews and references cross the wire, "
+    remote += "results stay in the library here (shared/PROTOCOL.md, Another machine)"
+    add("--allow-remote", action="store_true", help=remote)
     idle = "seconds without work after which memory is given back, 0 never (%(default)g)"
     add("--idle", type=float, default=900.0, metavar="S", help=idle)
     add("--warm", action="store_true", help="start the worker now, not with the first job")
@@ -65,7 +67,6 @@ def _announce(broker: Broker) -> None:
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"a port goes from 0 to 65535, not {number}")
-    return number
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+    return int(text)

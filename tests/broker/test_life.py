@@ -8,6 +8,7 @@ import signal
 import socket
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import fake_worker
@@ -22,7 +23,7 @@ from engines import (
 )
 
 from panoloom.shared import messages as m
-from panoloom.shared.connection import connection_path, read_connection
+from panoloom.shared.connection import connection_path, read_connection, write_connection
 from panoloom.shared.errors import EngineUnreachable, GenerationFailed, InvalidJob, UserError
 from panoloom.shared.jobs import JobSpec, JobState, Reference
 from panoloom.shared.jobview import JobView
@@ -308,6 +309,17 @@ def test_an_address_that_is_not_this_machines_names_the_way_out(tmp_path):
         real_broker(tmp_path, host="192.0.2.1", allow_remote=True),
     ):
         pass
+
+
+def test_an_engine_that_listens_to_every_address_is_reached_with_a_copy_of_its_file(tmp_path):
+    library, elsewhere = tmp_path / "library", tmp_path / "elsewhere"
+    with real_broker(library, host="0.0.0.0", allow_remote=True) as broker:
+        connection_path(elsewhere).parent.mkdir(parents=True)
+        write_connection(connection_path(elsewhere), replace(broker.connection, pid=0))
+        with client(elsewhere) as engine:
+            view, found = run(engine, "far steps=1")
+    assert m.JobPreviewed in [type(event) for event in found]
+    assert Path(view.artifact.folder).parent == library
 
 
 def test_a_stale_connection_file_is_replaced(tmp_path):

@@ -77,6 +77,12 @@ def test_a_file_left_by_a_dead_engine_is_told_apart(tmp_path, connection):
     assert caught.value.details["stale"] is True
 
 
+def test_a_copy_of_another_machines_file_says_so_with_pid_0(tmp_path, connection):
+    elsewhere = dataclasses.replace(connection, pid=0, control="tcp://192.0.2.7:5000")
+    write_connection(connection_path(tmp_path), elsewhere)
+    assert read_connection(tmp_path) == elsewhere
+
+
 def test_processes_are_alive_or_not():
     assert is_process_alive(os.getpid())
     assert not is_process_alive(ended_pid())
