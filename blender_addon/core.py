@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from ..shared.errors import InvalidJob, PanoloomError
 from ..shared.jobs import ArtifactRef, JobSpec, Reference
@@ -78,6 +79,28 @@ def job_spec(settings: SceneSettings, reference: Reference | None = None) -> Job
     )
     spec.validate()
     return spec
+
+
+def check_length(settings: SceneSettings, models: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a loop whose length its model cannot make, before any work is done for it.
+
+    Args:
+        models: The engine's words about its models, as in `Welcomed`; a model that is not among
+            them, or tells no limits, is left to the engine.
+
+    Raises:
+        InvalidJob: It is too short or too long; `details["nearest"]` are the seconds to ask for.
+    """
+    model = next((model for model in models if model.get("name") == settings.model), {})
+    least, most = model.get("min_seconds", 0.0), model.get("max_seconds", math.inf)
+    if least <= settings.seconds <= most:
+        return
+    raise InvalidJob(
+        f"The loop would last {settings.seconds:g} s, and model '{settings.model}' makes loops of "
+        f"{least:g} to {most:g} s.",
+        field="seconds",
+        nearest=least if settings.seconds < least else most,
+    )
 
 
 def with_reference(

@@ -57,7 +57,7 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         name="Seconds",
         description="Length of the loop at the scene's frame rate",
         default=2.0,
-        min=0.25,
+        min=1.0,
         max=60.0,
         soft_max=10.0,
         step=50,

@@ -85,6 +85,8 @@ class Runtime:
         words = settings_of(scene)
         placeholder = Reference(sha256="0" * 64, strength=words.strength)
         spec = core.job_spec(words, placeholder if words.use_reference else None)
+        welcome = self.session.welcome
+        core.check_length(words, welcome.models if welcome is not None else ())
         job = core.Job(
             view=JobView(job_id=new_id()),
             spec=spec,

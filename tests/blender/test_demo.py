@@ -26,7 +26,7 @@ def demo(extension_zip, blender_python, tmp_path_factory):
     config = BrokerConfig(library=out, handles_signals=False)
     command = [str(blender_python), str(ROOT / "packaging" / "demo_scene.py")]
     command += ["--zip", str(extension_zip), "--connection", str(connection_path(out))]
-    command += ["--prompt", "painted sea", "--out", str(out), "--seconds", "0.5"]
+    command += ["--prompt", "painted sea", "--out", str(out), "--seconds", "1"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with running(Broker(config, lambda spec: spec, [{"name": "preview"}], COMMAND)):
         done = subprocess.run(
@@ -48,7 +48,7 @@ def test_everything_the_last_line_names_is_there(demo):
     assert set(FILES) <= set(there)
     assert all(there.values()), there
     assert len(made["renders"]) == 2
-    assert made["num_frames"] == 12
+    assert made["num_frames"] == 24
     assert made["previews"] >= 1
 
 
@@ -66,6 +66,6 @@ def test_moved_folder_shows_its_world_without_the_extension(demo, blender_alone,
         "relative": True,
         "found": True,
         "inside": True,
-        "duration": 12,
-        "frames": [1, 12],
+        "duration": 24,
+        "frames": [1, 24],
     }

@@ -31,6 +31,7 @@ def painted(blender, tmp_path_factory):
         "prompt": "painted sea",
         "steps": 4,
         "num_frames": NUM_FRAMES,
+        "fps": NUM_FRAMES,
         "reference": True,
         "cancel": "another sea pace=150",
         "fail": "a third sea fail_at=2",
@@ -109,6 +110,7 @@ def real(blender, tmp_path_factory):
             "prompt": "northern lights over a calm sea",
             "steps": 3,
             "num_frames": 24,
+            "fps": 24,
             "reference": True,
         }
         yield blender(

@@ -102,6 +102,12 @@ def test_closed_room_changes_less_and_the_panel_says_so(stories):
     assert "0.6 of it may change" in story["notes"][0]
 
 
+def test_loop_too_long_for_the_model_is_refused_before_anything_is_rendered(stories):
+    story = stories["story_of_a_long_loop"]
+    assert "1 to 30 s" in story["problems"][0]
+    assert (story["asked"], story["rendering"]) == (0, False)
+
+
 def test_error_of_our_own_is_shown_and_the_timer_goes_on(stories):
     story = stories["story_of_an_inner_error"]
     assert story["again"] > 0

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from panoloom.blender_addon import core
+from panoloom.engine_server.models.catalog import MODELS
 from panoloom.shared.errors import InvalidJob, PanoloomError
 from panoloom.shared.jobs import ArtifactRef, JobSpec, Reference
 from panoloom.shared.jobview import JobView
@@ -54,6 +55,24 @@ def test_length_that_is_no_number_is_refused(seconds):
     with pytest.raises(InvalidJob) as caught:
         core.job_spec(replace(WORDS, seconds=seconds))
     assert caught.value.details["field"] == "seconds"
+
+
+@pytest.mark.parametrize(("seconds", "nearest"), [(0.5, 1.0), (31.0, 30.0)])
+def test_length_the_model_cannot_make_is_refused_with_its_limits(seconds, nearest):
+    models = [{"name": "other"}, MODELS["preview"].to_plain()]
+    with pytest.raises(InvalidJob, match=r"preview.* 1 to 30 s") as caught:
+        core.check_length(replace(WORDS, seconds=seconds), models)
+    assert caught.value.details == {"field": "seconds", "nearest": nearest}
+
+
+@pytest.mark.parametrize("seconds", [1.0, 30.0])
+def test_limits_themselves_are_taken(seconds):
+    core.check_length(replace(WORDS, seconds=seconds), [MODELS["preview"].to_plain()])
+
+
+@pytest.mark.parametrize("models", [[], [{"name": "preview"}], [{"name": "other"}]])
+def test_length_is_left_to_an_engine_that_tells_no_limits(models):
+    core.check_length(replace(WORDS, seconds=0.1), models)
 
 
 def test_empty_prompt_is_refused_without_a_reference_and_taken_with_one():

@@ -102,7 +102,8 @@ def set_the_stage(asked: dict[str, Any]) -> Any:
     glowing_wall(scene)
     settings = scene.panoloom
     settings.prompt, settings.steps = asked["prompt"], asked["steps"]
-    settings.seconds = asked["num_frames"] / 24
+    scene.render.fps = asked["fps"]
+    settings.seconds = asked["num_frames"] / asked["fps"]
     settings.use_reference = asked["reference"]
     settings.seed = asked.get("seed", 0)
     return scene

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from pathlib import Path
 
@@ -274,6 +275,28 @@ def story_of_a_closed_room(stage: Stage) -> dict[str, object]:
     return {
         "strength": stage.state.session.asked[-1].reference.strength,
         "notes": list(model.notes),
+    }
+
+
+def story_of_a_long_loop(stage: Stage) -> dict[str, object]:
+    """A length that the model cannot make is refused before anything is rendered or sent."""
+    session = stage.state.session
+    model = {"name": "preview", "min_seconds": 1.0, "max_seconds": 30.0}
+    session.welcome = part("shared.messages").Welcomed(
+        engine_version="1", protocol=(1, 0), session="quiet", models=(model,)
+    )
+    scene = new_scene()
+    scene.panoloom.seconds, scene.panoloom.use_reference = 45.0, True
+    stage.state.job, asked = None, len(session.asked)
+    with contextlib.suppress(RuntimeError):  # how an operator's report reaches a script
+        bpy.ops.panoloom.generate()
+    session.welcome = None
+    problems = [str(p) for p in stage.state.shown_problems()]
+    stage.state.dismiss()
+    return {
+        "problems": problems,
+        "asked": len(session.asked) - asked,
+        "rendering": stage.state._reference is not None,
     }
 
 

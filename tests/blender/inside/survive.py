@@ -17,7 +17,8 @@ PATIENCE_S = 100
 
 def main(folder: str, library: str, prompt: str) -> dict[str, object]:
     scene = small_scene()
-    scene.panoloom.prompt, scene.panoloom.steps, scene.panoloom.seconds = prompt, 6, 0.25
+    scene.panoloom.prompt, scene.panoloom.steps, scene.panoloom.seconds = prompt, 6, 1.0
+    scene.render.fps = 6
     state, tick = part("blender_addon.runtime").state(), part("blender_addon.timer").tick
     model = part("blender_addon.panel_model")
     end = time.monotonic() + PATIENCE_S
