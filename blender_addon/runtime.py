@@ -197,14 +197,15 @@ class Runtime:
         suffix = "png" if view.preview.startswith(b"\x89PNG") else "jpg"
         path = self._temporary() / f"{job.job_id[:8]}-{view.seq:06d}.{suffix}"
         path.write_bytes(view.preview)
-        old = world.show_preview(target, path)
-        if old is not None and old.parent == path.parent:
-            old.unlink(missing_ok=True)
+        world.show_preview(target, path)
+        path.unlink()
 
     def _show_result(self, job: core.Job) -> None:
-        if job.is_done or job.artifact is None:
+        if job.is_done or job.is_active:
             return
         job.is_done = True
+        if job.artifact is None:
+            return  # cancelled or failed: the World keeps what it shows
         scene = world.scene_of(job.scene_uid)
         target = self._world_for(job)
         if scene is None or target is None:

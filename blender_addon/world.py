@@ -74,15 +74,16 @@ def create(scene: bpy.types.Scene, job_id: str, heading: float, name: str) -> bp
     return world
 
 
-def show_preview(world: bpy.types.World, path: Path) -> Path | None:
-    """Show a still preview; returns the file of the picture it replaced, which is not used now."""
-    old = _node(world, ENVIRONMENT)
-    file = Path(old.image.filepath) if old is not None and old.image is not None else None
+def show_preview(world: bpy.types.World, path: Path) -> None:
+    """Show a still preview; it is packed, so that it is saved and undone with the World.
+
+    Its file is not used afterwards.
+    """
     image = bpy.data.images.load(str(path), check_existing=False)
     image.name = "Panoloom preview"
+    image.pack()
     _read_as(image, SRGB)
     _swap(world, image, num_frames=1)
-    return file
 
 
 def show_loop(world: bpy.types.World, first: Path, num_frames: int) -> None:

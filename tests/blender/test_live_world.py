@@ -28,10 +28,10 @@ def test_users_world_is_kept_untouched_and_comes_back(stories):
     assert story["restore_is_off"]
 
 
-def test_fifty_previews_leave_one_picture_and_one_file(stories):
+def test_fifty_previews_leave_one_picture_and_no_file(stories):
     story = stories["story_of_a_job"]
     assert story["images_over_50_swaps"] == [1, 1]
-    assert story["preview_files"] == 1
+    assert story["preview_files"] == 0
 
 
 def test_finished_loop_plays_round_and_round_in_linear_light(stories):
@@ -74,6 +74,11 @@ def test_undone_world_is_left_alone(stories):
 def test_loop_finds_its_world_after_the_file_was_loaded_again(stories):
     found = {"found": "SEQUENCE", "restored": "Mine"}
     assert stories["story_of_a_loaded_file"] == found
+
+
+def test_preview_of_a_cancelled_job_is_saved_with_the_file(stories):
+    story = stories["story_of_a_saved_preview"]
+    assert story == {"size": [16, 8], "file": False, "calm": True}
 
 
 def test_nothing_is_put_into_a_file_that_was_opened_since(stories):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import shutil
 from pathlib import Path
 
 import bpy
@@ -114,7 +115,7 @@ def story_of_a_job(stage: Stage) -> dict[str, object]:
         stage.preview(step)
         counts.append(len(bpy.data.images))
     facts["images_over_50_swaps"] = [min(counts), max(counts)]
-    facts["preview_files"] = len(list(Path(environment(scene).image.filepath).parent.glob("*.png")))
+    facts["preview_files"] = len(list(stage.state._temporary().glob("*.png")))
     stage.finish()
     node = environment(scene)
     user = node.image_user
@@ -205,6 +206,23 @@ def story_of_a_loaded_file(stage: Stage) -> dict[str, object]:
     found = environment(bpy.context.scene).image.source
     bpy.ops.panoloom.restore_world()
     return {"found": found, "restored": bpy.context.scene.world.name}
+
+
+def story_of_a_saved_preview(stage: Stage) -> dict[str, object]:
+    """The job is cancelled after a preview; the file is saved, and opened when the rest is gone."""
+    new_scene()
+    stage.generate()
+    stage.preview(1)
+    busy = stage.tick()
+    bpy.ops.panoloom.cancel()
+    stage.event("JobCancelled")
+    calm = stage.tick()
+    path = str(stage.folder / "cancelled.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    shutil.rmtree(stage.state._temporary())
+    bpy.ops.wm.open_mainfile(filepath=path)
+    image = environment(bpy.context.scene).image
+    return {"size": list(image.size), "file": Path(image.filepath).exists(), "calm": calm > busy}
 
 
 def story_of_a_gone_scene(stage: Stage) -> dict[str, object]:
