@@ -29,6 +29,7 @@ GIB = 2**30
 MIN_MEMORY_GIB, GOOD_MEMORY_GIB = 2.0, 4.0
 MIN_DISK_GIB, GOOD_DISK_GIB = 0.5, 5.0
 TORCH_PATIENCE_S = 180
+ON_THE_CPU = "The preview model runs on the CPU"
 ASK_TORCH = """
 import json, torch
 cuda = torch.cuda.is_available()
@@ -75,6 +76,7 @@ def examine(library: Path) -> Iterator[Finding]:
 
 
 def check_python(library: Path) -> Iterator[Finding]:
+    """Whether this Python is new enough."""
     version = ".".join(map(str, sys.version_info[:3]))
     good = sys.version_info >= (3, 11)
     yield Finding(
@@ -87,6 +89,7 @@ def check_python(library: Path) -> Iterator[Finding]:
 
 
 def check_packages(library: Path) -> Iterator[Finding]:
+    """Whether everything panoloom needs is installed, new enough."""
     try:
         wanted = metadata.requires("panoloom") or []
     except metadata.PackageNotFoundError:
@@ -121,6 +124,7 @@ def check_packages(library: Path) -> Iterator[Finding]:
 
 
 def check_torch(library: Path) -> Iterator[Finding]:
+    """Whether torch loads, and whether it can use the GPU that is here."""
     gpus = machine.nvidia_gpus()
     try:
         done = subprocess.run(
@@ -151,36 +155,46 @@ def check_torch(library: Path) -> Iterator[Finding]:
 
 
 def judge_torch(torch: dict[str, Any], gpus: list[str]) -> Finding:
-    """What torch said, held against the GPUs that the driver lists."""
+    """What torch said, held against the GPUs that the driver lists.
+
+    A torch that was built for the GPU and cannot use it is a failure; one that was built without is
+    a warning. The preview model runs on the CPU either way, and every sentence says so.
+    """
     text = f"torch {torch['version']}"
     data = {**torch, "gpus": gpus}
-    if torch["cuda"]:
-        return Finding(name="torch", level=OK, text=f"{text} on {torch['devices'][0]}", data=data)
-    if gpus:
-        why = (
-            f"is a build for CUDA {torch['cuda_build']}, which the driver may be too old for"
-            if torch["cuda_build"]
-            else "is a build without CUDA"
-        )
+    threads = f"{torch['threads']} threads"
+    if torch["cuda"] or torch["mps"]:
+        gpu = torch["devices"][0] if torch["cuda"] else "Apple's GPU"
+        text = f"{text} can use {gpu}. {ON_THE_CPU}, in {threads}"
+        return Finding(name="torch", level=OK, text=text, data=data)
+    if gpus and torch["cuda_build"]:
         return Finding(
             name="torch",
             level=FAIL,
-            text=f"{text} cannot use the {gpus[0]} that is here: it {why}.",
-            remedy="Install the CUDA build of torch that fits the driver "
-            "(pytorch.org says which), or update the driver.",
+            text=f"{text} was built for CUDA {torch['cuda_build']} and cannot use the {gpus[0]} "
+            f"that is here; the driver may be too old for it. {ON_THE_CPU} all the "
+            "same.",
+            remedy="Update the driver, or install the build of torch that fits it (pytorch.org "
+            "says which).",
             data=data,
         )
-    if torch["mps"]:
-        return Finding(name="torch", level=OK, text=f"{text} with Apple's GPU", data=data)
+    if gpus:
+        return Finding(
+            name="torch",
+            level=WARN,
+            text=f"{text} is a build without CUDA and cannot use the {gpus[0]} that is here. "
+            f"{ON_THE_CPU} and needs no other; larger models will.",
+            remedy="For larger models, install the CUDA build of torch that fits the driver "
+            "(pytorch.org says which).",
+            data=data,
+        )
     return Finding(
-        name="torch",
-        level=OK,
-        text=f"{text} on the CPU, {torch['threads']} threads; no GPU here",
-        data=data,
+        name="torch", level=OK, text=f"{text} on the CPU, {threads}; no GPU here", data=data
     )
 
 
 def check_memory(library: Path) -> Iterator[Finding]:
+    """Whether the preview model fits into the memory."""
     sizes = machine.memory_bytes()
     if sizes is None:
         yield Finding(name="memory", level=WARN, text="This system does not tell its memory.")
@@ -198,6 +212,7 @@ def check_memory(library: Path) -> Iterator[Finding]:
 
 
 def check_disk(library: Path) -> Iterator[Finding]:
+    """Whether the library can be written to and has room; makes nothing."""
     place = next(p for p in (library, *library.parents) if p.exists())
     free = shutil.disk_usage(place).free
     data = {"library": str(library), "free_bytes": free}
@@ -217,6 +232,7 @@ def check_disk(library: Path) -> Iterator[Finding]:
 
 
 def check_models(library: Path) -> Iterator[Finding]:
+    """Whether each model's weights are here and are those it was made with."""
     for card in catalog.MODELS.values():
         name = f"model {card.name}"
         if not card.weight_files:
@@ -244,7 +260,7 @@ def check_models(library: Path) -> Iterator[Finding]:
 
 
 def check_files(library: Path) -> Iterator[Finding]:
-    """The libraries that write pictures and video."""
+    """Whether the libraries that write pictures and video load here."""
     import av.codec
 
     importlib.import_module("OpenEXR")  # that it loads is the question
@@ -262,6 +278,7 @@ def check_files(library: Path) -> Iterator[Finding]:
 
 
 def check_network(library: Path) -> Iterator[Finding]:
+    """Whether programs on this machine reach each other, encrypted."""
     problem = doctor_network.round_trip()
     yield Finding(
         name="loopback",
@@ -273,6 +290,7 @@ def check_network(library: Path) -> Iterator[Finding]:
 
 
 def check_engine(library: Path) -> Iterator[Finding]:
+    """Whether the engine that says it serves the library answers."""
     path = connection_path(library)
     try:
         found = read_connection(path)
@@ -303,6 +321,7 @@ def check_engine(library: Path) -> Iterator[Finding]:
 
 
 def check_blender(library: Path) -> Iterator[Finding]:
+    """Where Blender is."""
     found = machine.blender_program() or machine.blender_module()
     yield Finding(
         name="blender",

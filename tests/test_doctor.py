@@ -13,6 +13,7 @@ from fakes import FakeEngine
 
 from panoloom.engine_server import cli, doctor, doctor_network, machine
 from panoloom.engine_server.models import catalog, checksums
+from panoloom.engine_server.worker.models import DEVICE
 from panoloom.shared.connection import connection_path
 
 TORCH = {
@@ -44,22 +45,32 @@ def only(findings) -> doctor.Finding:
     return finding
 
 
-def test_gpu_that_torch_cannot_use_is_a_failure_that_says_what_to_do():
-    found = doctor.judge_torch(TORCH, ["NVIDIA H200"])
-    assert found.level == doctor.FAIL
+def test_gpu_beside_a_torch_without_cuda_is_a_warning_that_says_what_to_do():
+    found = doctor.judge_torch(TORCH, ["A GPU"])
+    assert found.level == doctor.WARN
     assert "without CUDA" in found.text
     assert "CUDA build" in found.remedy
 
 
-def test_cuda_build_without_a_device_blames_the_driver():
-    found = doctor.judge_torch(TORCH | {"cuda_build": "13.0"}, ["NVIDIA GTX 970"])
+def test_gpu_that_a_torch_built_for_it_cannot_use_is_a_failure_that_blames_the_driver():
+    found = doctor.judge_torch(TORCH | {"cuda_build": "13.0"}, ["An old GPU"])
     assert found.level == doctor.FAIL
     assert "driver" in found.text
+    assert "driver" in found.remedy
 
 
-def test_torch_on_a_gpu_names_it():
-    found = doctor.judge_torch(TORCH | {"cuda": True, "devices": ["NVIDIA H200"]}, ["NVIDIA H200"])
-    assert (found.level, "NVIDIA H200" in found.text) == (doctor.OK, True)
+def test_gpu_that_torch_can_use_is_named():
+    found = doctor.judge_torch(TORCH | {"cuda": True, "devices": ["A GPU"]}, ["A GPU"])
+    assert (found.level, "A GPU" in found.text) == (doctor.OK, True)
+
+
+@pytest.mark.parametrize(
+    "said", [{}, {"cuda_build": "13.0"}, {"cuda": True, "devices": ["A GPU"]}, {"mps": True}]
+)
+def test_no_gpu_is_promised_to_the_preview_model(said):
+    found = doctor.judge_torch(TORCH | said, ["A GPU"])
+    assert "preview model runs on the CPU" in found.text
+    assert DEVICE == "cpu"
 
 
 def test_no_gpu_is_no_failure():
