@@ -84,7 +84,7 @@ class PANOLOOM_OT_connect(_Button):
     )
 
     def act(self, _context: bpy.types.Context) -> None:
-        runtime.state().connect(Path(self.place) if self.place else None)
+        runtime.state().connect(Path(bpy.path.abspath(self.place)) if self.place else None)
 
 
 class PANOLOOM_OT_generate(_Button):

@@ -60,7 +60,8 @@ def library() -> Path:
 def program() -> str | None:
     """The engine's program, None when it is not found; looked for every few seconds at most."""
     stored = _stored()
-    asked = (stored.engine_program if stored else "", bpy.data.filepath)
+    chosen = bpy.path.abspath(stored.engine_program) if stored else ""
+    asked = (chosen, bpy.data.filepath)
     now = time.monotonic()
     if not _found or _found[0] != asked or now - _found[1] > LOOK_AGAIN_S:
         near = [Path(asked[1]).parent] if asked[1] else []
