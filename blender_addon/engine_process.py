@@ -1,7 +1,7 @@
 """Find, start, watch and stop the engine that the user installed. No Blender.
 
 The engine is a program of its own and outlives Blender: jobs go on when the window is closed.
-Nothing is installed from here.
+Nothing is installed from here. No other file of the add-on reads settings from the environment.
 """
 
 from __future__ import annotations
@@ -16,20 +16,25 @@ from pathlib import Path
 from ..shared.errors import EngineUnreachable
 
 ENVIRONMENT = ".venv-engine"  # the engine's environment in a checkout of the project
+LIBRARY_VARIABLE = "PANOLOOM_LIBRARY"  # the engine reads it too
 UNWANTED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")  # Blender's Python is not the engine's
 
 
 def default_library() -> Path:
-    """The folder the engine uses when it is told none."""
+    """The folder the engine uses when it is told none: PANOLOOM_LIBRARY, or the user's own."""
+    chosen = os.environ.get(LIBRARY_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else _data_folder() / "library"
+
+
+def _data_folder() -> Path:
+    """The user's data folder for Panoloom, as the `platformdirs` package names it."""
     home = Path.home()
     if sys.platform == "win32":
         local = os.environ.get("LOCALAPPDATA") or str(home / "AppData" / "Local")
-        data = Path(local) / "panoloom" / "panoloom"
-    elif sys.platform == "darwin":
-        data = home / "Library" / "Application Support" / "panoloom"
-    else:
-        data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "panoloom"
-    return data / "library"
+        return Path(local) / "panoloom" / "panoloom"
+    if sys.platform == "darwin":
+        return home / "Library" / "Application Support" / "panoloom"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "panoloom"
 
 
 def find_command(chosen: str = "", near: Sequence[Path] = ()) -> str | None:

@@ -28,7 +28,8 @@ class PanoloomPreferences(bpy.types.AddonPreferences):
     )
     library: StringProperty(
         name="Library",
-        description="Folder of results; an engine serves one library. Empty: the usual place",
+        description="Folder of results; an engine serves one library. Empty: the one that "
+        "`panoloom serve` takes by itself",
         subtype="DIR_PATH",
     )
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from pathlib import Path
 
 import pytest
 
+from panoloom.blender_addon import engine_process
 from panoloom.blender_addon.engine_process import (
     EngineProcess,
     default_library,
     find_command,
     serve_words,
 )
+from panoloom.engine_server.config import EngineConfig
 from panoloom.shared.errors import EngineUnreachable
 
 
@@ -49,8 +52,23 @@ def test_nothing_is_found_where_nothing_is(tmp_path, monkeypatch):
 
 
 def test_library_is_the_one_the_engine_takes_by_itself():
-    platformdirs = pytest.importorskip("platformdirs")
-    assert default_library() == Path(platformdirs.user_data_dir("panoloom")) / "library"
+    assert default_library() == EngineConfig.read().library
+
+
+@pytest.mark.parametrize("chosen", ["/srv/loops", "~/loops", "loops", ""])
+def test_library_variable_means_the_same_to_the_engine_and_here(chosen, monkeypatch):
+    monkeypatch.setenv("PANOLOOM_LIBRARY", chosen)
+    assert default_library() == EngineConfig.read().library
+
+
+def test_settings_come_from_the_environment_in_one_file_of_the_add_on():
+    found = set()
+    for path in Path(engine_process.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            words = ast.unparse(node) if isinstance(node, (ast.Subscript, ast.Call)) else ""
+            if words.startswith(("os.environ[", "os.environ.get(", "os.getenv(")):
+                found.add(path.name)
+    assert found == {"engine_process.py"}
 
 
 def test_engine_that_ends_leaves_its_last_words(tmp_path):
