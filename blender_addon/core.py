@@ -21,6 +21,7 @@ from ..shared.jobview import JobView
 
 SIZES = {"512x256": (512, 256), "1024x512": (1024, 512)}
 OPAQUE_STRENGTH = 0.6  # of a reference without open parts: its layout stays, the rest moves
+FRAMES = "frames"  # folder of the EXRs in that of a loop
 LEVEL = 1e-3  # below this much of a unit vector in the plane, a camera looks straight up or down
 
 
@@ -218,14 +219,14 @@ def standing(job: Job, now: WorldNow) -> Standing:
     return Standing.LEAVE
 
 
-def loop_file(artifact: ArtifactRef, *, prefer_movie: bool = False) -> Path:
-    """The file Blender loads for a finished loop: its first EXR, or the movie.
+def loop_file(folder: Path | str, *, prefer_movie: bool = False) -> Path:
+    """The file Blender loads for the finished loop in `folder`: its first EXR, or the movie.
 
     Raises:
         PanoloomError: Neither is on this computer.
     """
-    folder = Path(artifact.folder)
-    frames = folder / "frames" / "loop_0001.exr"
+    folder = Path(folder)
+    frames = folder / FRAMES / "loop_0001.exr"
     movie = folder / "loop.mp4"
     for path in (movie, frames) if prefer_movie else (frames, movie):
         if path.is_file():
@@ -234,6 +235,11 @@ def loop_file(artifact: ArtifactRef, *, prefer_movie: bool = False) -> Path:
         f"The finished loop is not on this computer: {folder} is missing or has no frames.",
         folder=str(folder),
     )
+
+
+def folder_of_loop(file: Path) -> Path:
+    """The folder of the finished loop that `file`, as `loop_file` gives it, belongs to."""
+    return file.parents[1] if file.parent.name == FRAMES else file.parent
 
 
 def time_left(seconds: float | None) -> str:

@@ -173,7 +173,7 @@ class PANOLOOM_OT_open_folder(_Button):
 
     def act(self, _context: bpy.types.Context) -> None:
         artifact = runtime.state().job.artifact
-        loop_file(artifact)  # says so when the files are elsewhere
+        loop_file(artifact.folder)  # says so when the files are elsewhere
         bpy.ops.wm.path_open(filepath=artifact.folder)
 
 

@@ -6,6 +6,8 @@ that a job needs to go on.
 
 from __future__ import annotations
 
+import contextlib
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -16,6 +18,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..shared.errors import PanoloomError
 from . import core, world
 
 SIZE_ITEMS = [
@@ -32,6 +35,15 @@ def _turned(settings: PanoloomSettings, _context: bpy.types.Context) -> None:
     scene = settings.id_data
     if world.job_of(scene.world) is not None:
         world.turn(scene.world, settings.yaw)
+
+
+def _shown_as(settings: PanoloomSettings, _context: bpy.types.Context) -> None:
+    scene = settings.id_data
+    if world.job_of(scene.world) is None:
+        return
+    # Without the files there is nothing to change to; Apply is the button that says so.
+    with contextlib.suppress(PanoloomError):
+        world.show_as(scene.world, movie=settings.show_as == "MOVIE")
 
 
 class PanoloomSettings(bpy.types.PropertyGroup):
@@ -90,7 +102,13 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         max=1.0,
         subtype="FACTOR",
     )
-    show_as: EnumProperty(name="Show as", items=SHOW_ITEMS, default="EXR")
+    show_as: EnumProperty(
+        name="Show as",
+        description="What the World plays; a loop that is in the World changes at once",
+        items=SHOW_ITEMS,
+        default="EXR",
+        update=_shown_as,
+    )
     yaw: FloatProperty(
         name="Turn",
         description="Turn the World to the right, from where the camera looked at Generate",

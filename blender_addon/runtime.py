@@ -128,7 +128,7 @@ class Runtime:
         job = self.job
         assert job is not None
         assert job.artifact is not None
-        path = core.loop_file(job.artifact, prefer_movie=scene.panoloom.show_as == "MOVIE")
+        path = core.loop_file(job.artifact.folder, prefer_movie=scene.panoloom.show_as == "MOVIE")
         if world.job_of(scene.world) != job.job_id:
             world.create(scene, job.job_id, job.heading, core.world_name(job.spec.prompt))
             world.turn(scene.world, scene.panoloom.yaw)
@@ -211,7 +211,7 @@ class Runtime:
         if scene is None or target is None:
             job.left_why = core.SCENE_GONE if scene is None else core.LEFT_ALONE
             return
-        path = core.loop_file(job.artifact, prefer_movie=scene.panoloom.show_as == "MOVIE")
+        path = core.loop_file(job.artifact.folder, prefer_movie=scene.panoloom.show_as == "MOVIE")
         world.show_loop(target, path, job.artifact.num_frames)
         push_undo("Panoloom loop")
 

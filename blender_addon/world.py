@@ -94,15 +94,29 @@ def show_loop(world: bpy.types.World, first: Path, num_frames: int) -> None:
         num_frames: Frames in the loop; scene frame num_frames + 1 shows the first one again.
     """
     image = bpy.data.images.load(str(first), check_existing=False)
-    image.name = (
-        f"Panoloom {first.parent.name if first.suffix == '.mp4' else first.parents[1].name}"
-    )
+    image.name = f"Panoloom {core.folder_of_loop(first).name}"
     if image.source == "MOVIE":
         _read_as(image, SRGB)
     else:
         image.source = "SEQUENCE"
         _read_as(image, LINEAR)
     _swap(world, image, num_frames=num_frames)
+
+
+def show_as(world: bpy.types.World, *, movie: bool) -> None:
+    """Show the loop of our World as a movie or as its EXR frames; a preview stays as it is.
+
+    Raises:
+        PanoloomError: The loop's files are not on this computer.
+    """
+    node = _node(world, ENVIRONMENT)
+    image = node.image if node is not None else None
+    if image is None or image.source not in ("MOVIE", "SEQUENCE"):
+        return
+    shown = Path(bpy.path.abspath(image.filepath))
+    wanted = core.loop_file(core.folder_of_loop(shown), prefer_movie=movie)
+    if wanted != shown:
+        show_loop(world, wanted, node.image_user.frame_duration)
 
 
 def restore(scene: bpy.types.Scene) -> bool:

@@ -72,6 +72,11 @@ def test_movie_shows_the_same_frames_within_its_eight_bits(painted):
     assert max(painted["movie_differences"].values()) < 0.03
 
 
+def test_world_changes_between_frames_and_movie_without_apply(painted):
+    movie, frames = ["MOVIE", NUM_FRAMES], ["SEQUENCE", NUM_FRAMES]
+    assert painted["switched"] == [movie, frames, movie]
+
+
 def test_painted_colours_arrive_as_linear_light(painted):
     for name, red in {"ahead": 0.2, "right": 0.4, "behind": 0.6}.items():
         expected = srgb_to_linear([red, 0.5, 0.0])

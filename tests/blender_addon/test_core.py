@@ -10,7 +10,7 @@ import pytest
 from panoloom.blender_addon import core
 from panoloom.engine_server.models.catalog import MODELS
 from panoloom.shared.errors import InvalidJob, PanoloomError
-from panoloom.shared.jobs import ArtifactRef, JobSpec, Reference
+from panoloom.shared.jobs import JobSpec, Reference
 from panoloom.shared.jobview import JobView
 
 WORDS = core.SceneSettings(prompt="  northern lights ", seconds=2.5, scene_fps=24.0)
@@ -140,28 +140,18 @@ def test_job_whose_world_was_undone_or_restored_leaves_the_scene_alone():
     assert core.standing(job(is_applied=True), core.WorldNow(7, None)) is core.Standing.LEAVE
 
 
-def artifact(folder) -> ArtifactRef:
-    return ArtifactRef(
-        job_id="a" * 32,
-        folder=str(folder),
-        manifest_sha256="0" * 64,
-        width=512,
-        height=256,
-        num_frames=4,
-        fps=24.0,
-        loop=True,
-    )
-
-
 def test_loop_is_the_first_exr_or_the_movie_by_choice_and_either_when_one_is_missing(tmp_path):
     with pytest.raises(PanoloomError, match="not on this computer"):
-        core.loop_file(artifact(tmp_path))
+        core.loop_file(tmp_path)
     (tmp_path / "loop.mp4").touch()
-    assert core.loop_file(artifact(tmp_path)).name == "loop.mp4"
+    assert core.loop_file(tmp_path).name == "loop.mp4"
     (tmp_path / "frames").mkdir()
     (tmp_path / "frames" / "loop_0001.exr").touch()
-    assert core.loop_file(artifact(tmp_path)).name == "loop_0001.exr"
-    assert core.loop_file(artifact(tmp_path), prefer_movie=True).name == "loop.mp4"
+    assert core.loop_file(tmp_path).name == "loop_0001.exr"
+    assert core.loop_file(tmp_path, prefer_movie=True).name == "loop.mp4"
+    for prefer_movie in (False, True):
+        file = core.loop_file(tmp_path, prefer_movie=prefer_movie)
+        assert core.folder_of_loop(file) == tmp_path
 
 
 @pytest.mark.parametrize(

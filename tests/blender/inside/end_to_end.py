@@ -134,10 +134,13 @@ def look_at_it(scene: Any, artifact: Any, folder: Path) -> dict[str, object]:
     look_all_around(scene, artifact.width, artifact.height)
     facts = {"notes": list(artifact.notes), "num_frames": artifact.num_frames}
     facts["differences"] = compare(scene, loop, folder)
-    scene.panoloom.show_as = "MOVIE"
+    node = scene.world.node_tree.nodes["Panoloom Environment"]
+    facts["switched"] = []
+    for kind in ("MOVIE", "EXR", "MOVIE"):
+        scene.panoloom.show_as = kind
+        facts["switched"].append([node.image.source, node.image_user.frame_duration])
     bpy.ops.panoloom.apply()
-    image = scene.world.node_tree.nodes["Panoloom Environment"].image
-    facts["movie"] = [image.source, image.frame_duration]
+    facts["movie"] = [node.image.source, node.image.frame_duration]
     # a movie halves its colours' resolution: the borders of the painted fields are off
     facts["movie_differences"] = compare(scene, loop, folder, share=0.9)
     first = read_exr(loop / "frames" / "loop_0001.exr")
