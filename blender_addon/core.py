@@ -199,14 +199,17 @@ class Job:
 
     @property
     def job_id(self) -> str:
+        """Its name here, on the wire and in the tag of its World."""
         return self.view.job_id
 
     @property
     def is_active(self) -> bool:
+        """Whether more is to come of it."""
         return not self.view.state.is_terminal
 
     @property
     def artifact(self) -> ArtifactRef | None:
+        """The finished loop, None before the end and after a failure."""
         return self.view.artifact
 
 

@@ -91,6 +91,7 @@ class EngineProcess:
 
     @property
     def is_running(self) -> bool:
+        """Whether it has not ended."""
         return self._process.poll() is None
 
     def check(self) -> None:

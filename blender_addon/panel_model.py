@@ -39,7 +39,6 @@ class Facts:
         started_here: Whether this Blender started the engine that runs.
         problems: Errors to show, newest first.
         has_words, wants_reference, has_camera: Of the scene.
-        shows_ours: The scene's World is one of ours.
         can_restore: There is a World of the user's to go back to.
         is_rendering: A render or bake runs, so data is left alone.
     """
@@ -54,7 +53,6 @@ class Facts:
     has_words: bool = True
     wants_reference: bool = False
     has_camera: bool = True
-    shows_ours: bool = False
     can_restore: bool = False
     is_rendering: bool = False
 
@@ -83,6 +81,7 @@ class PanelModel:
 
 
 def panel_model(facts: Facts) -> PanelModel:
+    """What to draw for these facts."""
     status, icon = _status(facts)
     return PanelModel(
         status=status,

@@ -252,6 +252,7 @@ class Runtime:
         return [*self.problems, *([trouble] if trouble is not None else [])]
 
     def dismiss(self) -> None:
+        """Show no error until there is a new one."""
         self.problems.clear()
         self.session.trouble = None
 
@@ -305,7 +306,6 @@ def facts(scene: bpy.types.Scene | None) -> Facts:
         has_words=bool(settings and settings.prompt.strip()),
         wants_reference=bool(settings and settings.use_reference),
         has_camera=scene is not None and scene.camera is not None,
-        shows_ours=scene is not None and world.job_of(scene.world) is not None,
         can_restore=scene is not None and world.can_restore(scene),
         is_rendering=is_rendering(),
     )

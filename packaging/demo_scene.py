@@ -35,6 +35,7 @@ class DemoFailed(Exception):
 
 
 def say(text: str) -> None:
+    """A line for the person who waits; standard output is for the last line's document."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -58,6 +59,7 @@ def part(name: str) -> Any:
 
 
 def material(name: str, colour: tuple[float, float, float], *, metallic: float, roughness: float):
+    """A plain surface; `colour` is linear."""
     import bpy
 
     made = bpy.data.materials.new(name)
@@ -163,12 +165,12 @@ def generate(options: argparse.Namespace, scene: Any) -> tuple[Any, int]:
     settings.use_reference = options.reference
     bpy.ops.panoloom.generate()
     state, tick, describe = part("runtime").state(), part("timer").tick, part("panel_model")
-    job, shown, previews = state.job, job_step(state.job), 0
+    job, shown, previews = state.job, state.job.shown_step, 0
     bar = Bar()
     while job.is_active or not job.is_done:
         tick()
-        if job_step(job) != shown:
-            shown, previews = job_step(job), previews + 1
+        if job.shown_step != shown:
+            shown, previews = job.shown_step, previews + 1
         bar.show(describe.panel_model(part("runtime").facts(scene)).progress)
         if not job.is_active and job.artifact is None:
             break
@@ -178,10 +180,6 @@ def generate(options: argparse.Namespace, scene: Any) -> tuple[Any, int]:
     if job.artifact is None or problems or job.left_why:
         raise DemoFailed(" ".join([*problems, job.left_why]).strip() or "The loop was cancelled.")
     return job, previews
-
-
-def job_step(job: Any) -> int:
-    return job.shown_step
 
 
 class Bar:
@@ -194,6 +192,7 @@ class Bar:
         self._is_terminal = sys.stderr.isatty()
 
     def show(self, row: Any) -> None:
+        """Draw a `ProgressRow` of the panel, if it differs from the last one; None: nothing."""
         if row is None:
             return
         done = round(row.fraction * self.WIDTH)
@@ -210,6 +209,7 @@ class Bar:
             say(text)
 
     def end(self) -> None:
+        """Leave the bar's line."""
         if self._is_terminal:
             print(file=sys.stderr)
 
@@ -287,6 +287,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The options on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--zip", type=Path, required=True, help="the extension")
     parser.add_argument("--connection", type=Path, required=True, help="the engine's engine.json")
@@ -300,6 +301,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 def main(argv: list[str] | None = None) -> int:
+    """Run the demo in a profile of its own; returns the exit status of the process."""
     options = parse(argv)
     with tempfile.TemporaryDirectory(prefix="panoloom-demo-") as profile:
         os.environ["BLENDER_USER_RESOURCES"] = profile  # read when bpy is imported, not before

@@ -44,6 +44,20 @@ def test_shipped_file_has_nothing_a_moderator_refuses(path):
             assert ast.unparse(node.func) not in FORBIDDEN_CALLS
 
 
+def test_every_public_name_of_the_add_on_says_what_it_is():
+    callbacks = {"draw", "poll", "execute", "why_not", "act"}  # the class of a button says it
+    packaging = [ROOT / "packaging" / name for name in ("build_extension.py", "demo_scene.py")]
+    silent = [
+        f"{path.name}: {node.name}"
+        for path in [*(ROOT / "blender_addon").glob("*.py"), *packaging]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+        if not node.name.startswith("_") and node.name not in callbacks
+        if ast.get_docstring(node) is None
+    ]
+    assert silent == []
+
+
 def test_engine_stays_out_of_the_zip_and_what_the_add_on_needs_is_in():
     names = set(builder.members())
     assert {"__init__.py", "LICENSE", "shared/wire.py", "blender_addon/world.py"} <= names
