@@ -163,8 +163,9 @@ class Progress:
     """How far a job is.
 
     Attributes:
-        phase: "condition", "noise", "denoise", "decode" or "write".
-        step, num_steps: Within the phase; step counts what is done.
+        phase: "load" (the model), "condition", "denoise" or "write".
+        step, num_steps: Within the phase; step counts what is done. 0 of 0 where nothing is
+            counted.
         fraction: Of the whole job, 0 to 1.
         elapsed_s, time_left_s: Seconds; time left is None while nobody knows.
         message: A sentence worth showing, or empty.

@@ -14,10 +14,9 @@ from ...shared.jobview import JobView
 SCALE = 1000
 FORMAT = "{desc:<10} {percentage:3.0f}% |{bar}| {postfix}"
 PHASES = {
+    "load": "loading",
     "condition": "reading",
-    "noise": "noise",
     "denoise": "denoising",
-    "decode": "decoding",
     "write": "writing",
 }
 

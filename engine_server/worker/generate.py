@@ -71,8 +71,9 @@ def generate(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
     """
     check_room(job.library, job.spec)
     meter = ProgressMeter(reporter.progress)
-    meter.tell("condition", 0, 1)
+    meter.tell("load")
     adapter = models.load(job.spec.model)
+    meter.tell("condition")
     conditioning = condition(job.spec, adapter, job.blobs)
     checkpoint = Checkpoint(job.work_dir, job.spec.sha256())
     start = checkpoint.load() or noise(job.spec, adapter, conditioning)

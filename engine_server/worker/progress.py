@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 from ...shared.jobs import Progress
 
-SHARES = {"condition": 0.02, "noise": 0.0, "denoise": 0.83, "decode": 0.0, "write": 0.15}
-"""Part of a job's time each phase takes, roughly; pictures are decoded while they are written."""
+SHARES = {"load": 0.01, "condition": 0.01, "denoise": 0.83, "write": 0.15}
+"""Part of a job's time each phase takes, roughly, in their order. Noise takes no time worth a word;
+pictures are decoded while they are written."""
 
 
 class ProgressMeter:
@@ -29,8 +30,8 @@ class ProgressMeter:
         self._phase_begin_s = self._begin_s
         self._first_step = 0
 
-    def tell(self, phase: str, step: int, num_steps: int, message: str = "") -> None:
-        """Report that `step` of `num_steps` of `phase` are done.
+    def tell(self, phase: str, step: int = 0, num_steps: int = 0) -> None:
+        """Report that `step` of `num_steps` of `phase` are done; 0 of 0 where nothing is counted.
 
         The time left is measured from the first report of the phase, so that a resumed job does
         not count steps made before.
@@ -40,7 +41,7 @@ class ProgressMeter:
             self._phase, self._phase_begin_s, self._first_step = phase, now_s, step
         before = sum(share for name, share in SHARES.items() if _is_before(name, phase))
         share = SHARES[phase]
-        done = step / num_steps if num_steps else 1.0
+        done = step / num_steps if num_steps else 0.0
         fraction = min(before + share * done, 1.0)
         self._report(
             Progress(
@@ -50,7 +51,6 @@ class ProgressMeter:
                 fraction=fraction,
                 elapsed_s=now_s - self._begin_s,
                 time_left_s=self._time_left_s(now_s, step, num_steps, share, 1.0 - before - share),
-                message=message,
             )
         )
 

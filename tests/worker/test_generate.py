@@ -16,12 +16,14 @@ import pytest
 import torch
 from PIL import Image
 
+from panoloom.engine_server.commands.progress_bar import PHASES
 from panoloom.engine_server.denoise.loop import Cancelled
 from panoloom.engine_server.models import catalog
 from panoloom.engine_server.models.adapter import Adapter, Cond
 from panoloom.engine_server.output.manifest import load_manifest, verify_artifact
 from panoloom.engine_server.worker.generate import Job, Reporter, generate
 from panoloom.engine_server.worker.models import LoadedModels
+from panoloom.engine_server.worker.progress import SHARES
 from panoloom.shared.connection import blob_path
 from panoloom.shared.errors import InvalidJob
 from panoloom.shared.jobs import ArtifactRef, JobSpec, Progress, Reference, Stage
@@ -140,6 +142,15 @@ def test_every_step_sends_a_preview_and_progress_only_grows(job: Job) -> None:
     assert listener.progress[-1].phase == "write"
 
 
+def test_loading_the_model_is_told_first_and_every_phase_is_told(job: Job) -> None:
+    listener = Listener()
+    run(job, listener)
+    phases = list(dict.fromkeys(progress.phase for progress in listener.progress))
+    assert phases == list(SHARES) == list(PHASES)
+    first = listener.progress[0]
+    assert (first.phase, first.num_steps, first.fraction) == ("load", 0, 0.0)
+
+
 @pytest.mark.parametrize("interrupted_after", [1, STEPS - 1, STEPS])
 def test_an_interrupted_job_ends_with_the_same_bytes(
     job: Job, tmp_path: Path, interrupted_after: int
@@ -225,7 +236,7 @@ def test_asked_frame_rate_is_reached_from_the_models_own(job: Job) -> None:
     manifest = load_manifest(Path(artifact.folder))
     assert (artifact.num_frames, artifact.fps) == (24, 24.0)
     assert len(list((Path(artifact.folder) / "frames").iterdir())) == 24
-    assert "num_model_frames" in manifest or "model_frames" in str(manifest)
+    assert manifest["loop"]["num_model_frames"] == 8
 
 
 def test_a_denser_grid_is_brought_down_to_the_jobs_size(job: Job) -> None:
