@@ -402,13 +402,3 @@ INTERNAL: tuple[type[Message], ...] = (WorkerReady, RunJob, StopWorker)
 REGISTRY: dict[str, type[Message]] = {
     cls.__name__: cls for cls in (*CONTROL_REQUESTS, *BLOB_REQUESTS, *REPLIES, *EVENTS, *INTERNAL)
 }
-JobEvent = (
-    JobQueued
-    | JobStarted
-    | JobProgressed
-    | JobPreviewed
-    | JobResumed
-    | JobFinished
-    | JobFailed
-    | JobCancelled
-)

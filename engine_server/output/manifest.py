@@ -123,6 +123,7 @@ def canonical_json(value: Any) -> bytes:
 
 
 def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -96,6 +96,7 @@ class ContactSheet:
             self._sheet.paste(Image.fromarray(eight_bit(face)), (_MARGIN + column * pitch, top))
 
     def save(self, path: Path) -> None:
+        """Write the sheet as a PNG file."""
         _write_png(path, self._sheet)
 
 
