@@ -2,9 +2,9 @@
 
     python packaging/build_extension.py --out dist [--platform linux-x64|all]
 
-Standard library and pip alone. One zip a platform, with the wheels of every Python that Blender
-4.2 to 5.2 brings (3.11 and 3.13). pyzmq stays at 26.4.0: later ones ship one wheel for several
-Pythons (abi3), which Blender's repository index then offers to Python 3.11 only.
+Standard library and pip alone. One zip a platform, by default this machine's, with the wheels of
+every Python that Blender 4.2 to 5.2 brings (3.11 and 3.13). pyzmq stays at 26.4.0: later ones ship
+one wheel for several Pythons (abi3), which Blender's index then offers to Python 3.11 only.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import tempfile
 import tomllib
 import zipfile
 from pathlib import Path
+from platform import machine, system
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ("pyzmq==26.4.0", "msgpack==1.1.2")
@@ -27,12 +28,30 @@ PLATFORMS = {  # Blender's name of a platform -> the wheel tags that run there
     "macos-arm64": ("macosx_11_0_arm64", "macosx_10_15_universal2", "macosx_10_9_universal2"),
     "macos-x64": ("macosx_10_15_universal2", "macosx_10_13_x86_64", "macosx_10_9_x86_64"),
 }
+MACHINES = {  # (system, machine) as Python names them -> Blender's name of the platform
+    ("Linux", "x86_64"): "linux-x64",
+    ("Windows", "AMD64"): "windows-x64",
+    ("Darwin", "arm64"): "macos-arm64",
+    ("Darwin", "x86_64"): "macos-x64",
+}
 SUFFIXES = {".py", ".md"}
 EPOCH = (2026, 1, 1, 0, 0, 0)  # one date for every entry: the same tree gives the same zip
 
 
 class BuildError(Exception):
     """A sentence that says what stopped the build."""
+
+
+def this_platform() -> str:
+    """Blender's name of the platform of this machine.
+
+    Raises:
+        BuildError: Blender does not run on it.
+    """
+    name = MACHINES.get((system(), machine()))
+    if name is None:
+        raise BuildError(f"There is no Blender extension for {system()} on {machine()}.")
+    return name
 
 
 def fetch_wheels(platform: str, cache: Path) -> list[Path]:
@@ -138,15 +157,17 @@ def main(argv: list[str] | None = None) -> int:
     """Build what the words ask for; returns the exit status of the process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the zips")
-    parser.add_argument("--platform", default="linux-x64", choices=[*PLATFORMS, "all"])
+    parser.add_argument(
+        "--platform", choices=[*PLATFORMS, "all"], help="default: that of this machine"
+    )
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "wheels")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     options = parser.parse_args(argv)
-    platforms = list(PLATFORMS) if options.platform == "all" else [options.platform]
     tool = validator()
     built = []
     try:
-        for platform in platforms:
+        every = options.platform == "all"
+        for platform in PLATFORMS if every else [options.platform or this_platform()]:
             target = build(platform, options.out, options.cache)
             if tool:
                 validate(target, tool)

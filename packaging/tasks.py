@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -27,12 +26,6 @@ from environments import (
 
 DEFAULT_PROMPT = "northern lights over a calm sea"
 WRONG_WORDS, CANNOT, FAILED, INTERRUPTED = 2, 3, 4, 130
-PLATFORMS = {  # (system, machine) -> Blender's name of the platform
-    ("Linux", "x86_64"): "linux-x64",
-    ("Windows", "AMD64"): "windows-x64",
-    ("Darwin", "arm64"): "macos-arm64",
-    ("Darwin", "x86_64"): "macos-x64",
-}
 
 
 class DemoFailed(Exception):
@@ -113,12 +106,7 @@ def build_extension(engine: Path) -> Path:
     Raises:
         SetupFailed: It could not be built; says why.
     """
-    name = PLATFORMS.get((platform.system(), platform.machine()))
-    if name is None:
-        raise SetupFailed(
-            f"There is no Blender extension for {platform.system()} on {platform.machine()}."
-        )
-    command = [str(engine), str(ROOT / "packaging" / "build_extension.py"), "--platform", name]
+    command = [str(engine), str(ROOT / "packaging" / "build_extension.py")]
     command += ["--out", str(ROOT / "dist"), "--json"]
     done = subprocess.run(command, cwd=ROOT, env=clean_environ(), capture_output=True, text=True)
     if done.returncode:

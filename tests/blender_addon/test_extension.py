@@ -64,6 +64,29 @@ def test_engine_stays_out_of_the_zip_and_what_the_add_on_needs_is_in():
     assert not any(name.startswith("engine_server") for name in names)
 
 
+@pytest.mark.parametrize("place", builder.MACHINES)
+def test_zip_is_for_the_machine_it_is_built_on(place, tmp_path, monkeypatch, capsys):
+    built = []
+
+    def build(platform: str, out: Path, cache: Path) -> Path:
+        built.append(platform)
+        return tmp_path / "none.zip"
+
+    monkeypatch.setattr(builder, "system", lambda: place[0])
+    monkeypatch.setattr(builder, "machine", lambda: place[1])
+    monkeypatch.setattr(builder, "build", build)
+    monkeypatch.setattr(builder, "validator", lambda: None)
+    assert builder.main(["--json"]) == 0
+    assert built == [builder.MACHINES[place]]
+    assert set(builder.MACHINES.values()) == set(builder.PLATFORMS)
+
+
+def test_machine_without_a_blender_is_told_so(monkeypatch, capsys):
+    monkeypatch.setattr(builder, "machine", lambda: "riscv64")
+    assert builder.main([]) == 1
+    assert "riscv64" in capsys.readouterr().err
+
+
 def test_manifest_names_its_wheels_before_the_first_table():
     wheels = [Path("pyzmq-26.4.0-cp311-x.whl"), Path("pyzmq-26.4.0-cp313-x.whl")]
     manifest = tomllib.loads(builder.manifest_text("linux-x64", wheels))
