@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -25,7 +24,9 @@ from environments import (
 )
 
 DEFAULT_PROMPT = "northern lights over a calm sea"
-WRONG_WORDS, CANNOT, FAILED, INTERRUPTED = 2, 3, 4, 130
+SIZES = ("512x256", "1024x512")  # what the model makes, known before it is installed
+SHORTEST_S, LONGEST_S = 1.0, 30.0
+CANNOT, FAILED, INTERRUPTED = 3, 4, 130
 
 
 class DemoFailed(Exception):
@@ -62,13 +63,29 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     commands.add_parser("test", help="run the test suite; further words go to pytest")
     show = commands.add_parser("demo", help="from a prompt to a lit Blender scene")
     show.add_argument("prompt", nargs="?", default=DEFAULT_PROMPT)
-    show.add_argument("--size", default="512x256", metavar="WxH", help="pixels of the panorama")
-    show.add_argument("--seconds", type=float, default=2.0, help="length of the loop")
+    show.add_argument("--size", default=SIZES[0], choices=SIZES, help="pixels of the panorama")
+    show.add_argument("--seconds", type=seconds, default=2.0, help="length of the loop")
     show.add_argument("--out", type=Path, default=ROOT / "demo", help="folder for the results")
     options, rest = parser.parse_known_args(argv)
     if rest and options.command != "test":
         parser.error(f"unknown words: {' '.join(rest)}")
     return options, rest
+
+
+def seconds(text: str) -> float:
+    """A length that the model can make, so that a wrong one is refused before any set-up.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not SHORTEST_S <= found <= LONGEST_S:
+        limits = f"{SHORTEST_S:g} to {LONGEST_S:g} seconds"
+        raise argparse.ArgumentTypeError(f"'{text}' is not a length from {limits}")
+    return found
 
 
 def setup() -> int:
@@ -118,9 +135,6 @@ def build_extension(engine: Path) -> Path:
 
 def demo(options: argparse.Namespace) -> int:
     """From a prompt to a lit Blender scene in `options.out`."""
-    if not re.fullmatch(r"\d+x\d+", options.size):
-        print(f"--size is WIDTHxHEIGHT, like 512x256, not '{options.size}'.", file=sys.stderr)
-        return WRONG_WORDS
     engine = ensure(engine_environment())
     blender = blender_or_none()
     out = options.out.resolve()

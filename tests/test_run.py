@@ -14,6 +14,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from panoloom.engine_server.models.catalog import MODELS
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGING = ROOT / "packaging"
 
@@ -229,9 +231,27 @@ def test_demo_has_a_prompt_of_its_own(tasks):
     assert tasks.parse(["demo"])[0].prompt == "northern lights over a calm sea"
 
 
-def test_demo_refuses_a_size_it_cannot_read_before_any_set_up(tasks, capsys):
-    assert tasks.run(["demo", "sea", "--size", "large"]) == 2
-    assert "512x256" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        (["--size", "large"], "1024x512"),
+        (["--size", "2048x1024"], "1024x512"),
+        (["--seconds", "0.5"], "1 to 30 seconds"),
+        (["--seconds", "31"], "1 to 30 seconds"),
+        (["--seconds", "nan"], "1 to 30 seconds"),
+        (["--seconds", "long"], "1 to 30 seconds"),
+    ],
+)
+def test_demo_refuses_what_the_model_cannot_make_before_any_set_up(words, remedy, tasks, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        tasks.run(["demo", "sea", *words])
+    assert remedy in capsys.readouterr().err
+
+
+def test_demo_knows_what_the_model_makes(tasks):
+    card = MODELS["preview"].to_plain()
+    assert [f"{width}x{height}" for width, height in card["sizes"]] == list(tasks.SIZES)
+    assert (card["min_seconds"], card["max_seconds"]) == (tasks.SHORTEST_S, tasks.LONGEST_S)
 
 
 def test_engine_that_ends_at_once_is_told_with_its_last_words(tasks, environments, tmp_path):
