@@ -42,6 +42,7 @@ class Runtime:
         self._reference: reference.ReferenceRender | None = None
         self._folder: Path | None = None
         self._reported: set[str] = set()
+        self._undo_step = ""
 
     # What the buttons do ----------------------------------------------------------------------
 
@@ -141,6 +142,10 @@ class Runtime:
 
     def step(self) -> None:
         """Everything that may happen between two redraws; never waits."""
+        if self._undo_step and not is_rendering():
+            # With the picture in it, and not in the same tick: its cost grows with the scene.
+            push_undo(self._undo_step)
+            self._undo_step = ""
         self._watch_start()
         self.session.poll()
         self._watch_reference()
@@ -213,7 +218,7 @@ class Runtime:
             return
         path = core.loop_file(job.artifact.folder, prefer_movie=scene.panoloom.show_as == "MOVIE")
         world.show_loop(target, path, job.artifact.num_frames)
-        push_undo("Panoloom loop")
+        self._undo_step = "Panoloom loop"
 
     def _world_for(self, job: core.Job) -> bpy.types.World | None:
         """The World this job may write to now, made if it is time; None: hands off."""
@@ -228,7 +233,7 @@ class Runtime:
                 made = world.create(scene, job.job_id, job.heading, name)
                 world.turn(made, scene.panoloom.yaw)
                 job.is_applied = True
-                push_undo("Panoloom World")
+                self._undo_step = "Panoloom World"
                 return made
             case _:
                 return None
@@ -273,7 +278,9 @@ class Runtime:
     def interval(self) -> float:
         """Seconds until the next tick."""
         active = self.job is not None and (self.job.is_active or not self.job.is_done)
-        if self.starting_since is not None or self.session.state is LinkState.CONNECTING:
+        if self._undo_step or self.starting_since is not None:
+            return BUSY_S
+        if self.session.state is LinkState.CONNECTING:
             return BUSY_S
         if active and self.session.state is LinkState.CONNECTED:
             return BUSY_S

@@ -71,6 +71,12 @@ def test_undone_world_is_left_alone(stories):
     assert stories["story_of_undo"] == {"undone": "Mine", "kept": "Mine"}
 
 
+def test_undo_step_has_its_picture_and_comes_a_tick_later(stories):
+    story = stories["story_of_undo_steps"]
+    assert story["steps"] == [["Panoloom World", "FILE"], ["Panoloom loop", "SEQUENCE"]]
+    assert story["counts"] == [0, 1, 1, 2, 2]
+
+
 def test_loop_finds_its_world_after_the_file_was_loaded_again(stories):
     found = {"found": "SEQUENCE", "restored": "Mine"}
     assert stories["story_of_a_loaded_file"] == found

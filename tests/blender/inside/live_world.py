@@ -194,6 +194,25 @@ def story_of_undo(stage: Stage) -> dict[str, object]:
     return {"undone": undone, "kept": bpy.context.scene.world.name}
 
 
+def story_of_undo_steps(stage: Stage) -> dict[str, object]:
+    """What the World shows when an undo step is made of it, and after how many ticks."""
+    runtime = part("blender_addon.runtime")
+    scene = new_scene()
+    steps: list[tuple[str, str]] = []
+    kept, runtime.push_undo = (
+        runtime.push_undo,
+        lambda message: steps.append((message, environment(scene).image.source)),
+    )
+    stage.generate()
+    steps.clear()  # of the story before
+    counts = []
+    for act in (lambda: stage.preview(1), stage.tick, stage.finish, stage.tick, stage.tick):
+        act()
+        counts.append(len(steps))
+    runtime.push_undo = kept
+    return {"steps": steps, "counts": counts}
+
+
 def story_of_a_loaded_file(stage: Stage) -> dict[str, object]:
     """The file is saved and loaded in mid-job: the loop still finds its World."""
     new_scene()
