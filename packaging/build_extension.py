@@ -155,7 +155,7 @@ def validate(target: Path, tool: Path) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Build what the words ask for; returns the exit status of the process."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder for the zips")
     parser.add_argument(
         "--platform", choices=[*PLATFORMS, "all"], help="default: that of this machine"

@@ -332,6 +332,19 @@ def test_ruff_has_nothing_to_say(words):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_types_hold():
+    """The command that CONTRIBUTING.md gives; pyright fetches its own program at the first run."""
+    pytest.importorskip("pyright", reason="pyright is not installed; it comes with `dev`")
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if "error:" not in done.stdout and done.returncode:
+        pytest.skip(f"pyright cannot run here: {(done.stderr or done.stdout).strip()[-200:]}")
+    assert done.returncode == 0, done.stdout
+
+
 def test_run_py_can_be_read_by_an_old_python():
     text = (ROOT / "packaging" / "run.py").read_text(encoding="utf-8")
     ast.parse(text, feature_version=(3, 8))

@@ -50,7 +50,8 @@ class PreviewAdapter:
         self._autoencoder, self._denoiser = load_weights(folder)
         self._device = torch.device(device)
         self._autoencoder.to(self._device)
-        self._denoiser.to(self._device, memory_format=torch.channels_last)
+        self._denoiser.to(self._device)
+        self._denoiser.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
     @property
     def spec(self) -> LatentSpec:

@@ -36,6 +36,9 @@ class Block(nn.Module):
 class Autoencoder(nn.Module):
     """encode: [N, 3, 8h, 8w] in -1..1 to [N, 8, h, w] of unit variance; decode: the way back."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mid: int = 64, low: int = 112) -> None:
         super().__init__()
         self.encoder = nn.Sequential(

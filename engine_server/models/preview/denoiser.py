@@ -119,8 +119,9 @@ class Denoiser(nn.Module):
         self.grow = nn.Sequential(nn.Conv2d(deep, 4 * wide, 1), nn.PixelShuffle(2))
         self.join = nn.Conv2d(2 * wide, wide, 1)
         self.up = nn.ModuleList((Stage(wide, False), Stage(wide, False)))
-        self.leave = nn.Sequential(nn.GroupNorm(8, wide), nn.SiLU(), conv(wide, CHANNELS))
-        nn.init.zeros_(self.leave[2].weight)
+        last = conv(wide, CHANNELS)
+        nn.init.zeros_(last.weight)
+        self.leave = nn.Sequential(nn.GroupNorm(8, wide), nn.SiLU(), last)
 
     def condition(self, sigma: Tensor, text: Tensor, fov_deg: Tensor, told: Tensor) -> Tensor:
         """The steering vector, [N, 256]; told [N] is 0 where the view is not described."""

@@ -33,9 +33,8 @@ def noise2(x: Tensor, y: Tensor, z: Tensor | float) -> Tensor:
 
     The coordinates broadcast against each other; the result has shape [2, *broadcast].
     """
-    z = torch.as_tensor(z, dtype=torch.float32)
-    x, y, z = torch.broadcast_tensors(x, y, z)
-    grid = torch.stack((x, y, z), dim=-1).mul_(FEATURE / TABLE)
+    x, y, deep = torch.broadcast_tensors(x, y, torch.as_tensor(z, dtype=torch.float32))
+    grid = torch.stack((x, y, deep), dim=-1).mul_(FEATURE / TABLE)
     grid = grid.sub_(grid.floor()).mul_(2.0).sub_(1.0)
     flat = grid.reshape(1, 1, 1, -1, 3)
     out = F.grid_sample(_table(), flat, mode="bilinear", align_corners=True)

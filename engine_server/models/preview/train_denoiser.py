@@ -56,7 +56,8 @@ class Trainer:
     def __init__(self, run: Path, seed: int, bf16: bool = False) -> None:
         torch.manual_seed(seed)
         self.path = run / "denoiser.safetensors"
-        self.model = Denoiser().to(memory_format=torch.channels_last)
+        self.model = Denoiser()
+        self.model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.average = copy.deepcopy(self.model).requires_grad_(False)
         inner, rest = split_parameters(self.model, OUTER)
         self.rest = rest
@@ -84,14 +85,14 @@ class Trainer:
 
     def share(self, elapsed: float) -> None:
         """Average gradients, and the share of the time that is done, over the workers."""
-        weights = [w for w in self.model.parameters() if w.grad is not None]
-        flat = torch.cat([w.grad.reshape(-1) for w in weights] + [torch.tensor([elapsed])])
+        grads = [w.grad for w in self.model.parameters() if w.grad is not None]
+        flat = torch.cat([grad.reshape(-1) for grad in grads] + [torch.tensor([elapsed])])
         dist.all_reduce(flat)
         flat /= dist.get_world_size()
         at = 0
-        for weight in weights:
-            weight.grad.copy_(flat[at : at + weight.numel()].view_as(weight))
-            at += weight.numel()
+        for grad in grads:
+            grad.copy_(flat[at : at + grad.numel()].view_as(grad))
+            at += grad.numel()
         self.done = float(flat[-1])
 
     def update(self, loss: Tensor, elapsed: float) -> None:
