@@ -79,8 +79,11 @@ def export(run: Path, folder: Path) -> None:
     """Write the weights of a run, in half precision, as the two files the adapter reads."""
     folder.mkdir(parents=True, exist_ok=True)
     facts = {"format": "pt", "licence": "GPL-3.0-or-later"}
+    refined = run / "decoder.safetensors"
     models = {
-        AUTOENCODER: load_autoencoder(run / "autoencoder.safetensors"),
+        AUTOENCODER: load_autoencoder(
+            refined if refined.exists() else run / "autoencoder.safetensors"
+        ),
         DENOISER: load_average(run / "denoiser.safetensors"),
     }
     for name, model in models.items():

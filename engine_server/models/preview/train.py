@@ -1,7 +1,8 @@
 """Makes the preview model: `python -m panoloom.engine_server.models.preview.train COMMAND`.
 
 Commands, in order: ae (render frames, train the autoencoder), cache (render clips and keep their
-latents; may run beside the training), denoiser, samples, export. Each resumes where it stopped.
+latents; may run beside the training), denoiser, decoder (a second training of the decoder
+alone; may run beside the denoiser's), samples, export. Each resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import torch
 def main(argv: list[str] | None = None) -> None:
     """Run one command."""
     parser = argparse.ArgumentParser(prog="preview-train", description=__doc__)
-    parser.add_argument("command", choices=("ae", "cache", "denoiser", "samples", "export"))
+    parser.add_argument(
+        "command", choices=("ae", "decoder", "cache", "denoiser", "samples", "export")
+    )
     parser.add_argument("--run", type=Path, required=True, help="folder of this training run")
     parser.add_argument(
         "--minutes", type=float, default=10.0, help="wall-clock length of the training"
@@ -39,7 +42,13 @@ def main(argv: list[str] | None = None) -> None:
 
         train_autoencoder(args.run, args.minutes, args.seed, args.count, max_steps=args.steps)
         return
-    if args.command == "cache":
+    if args.command == "decoder":
+        from .train_decoder import train_decoder
+
+        train_decoder(
+            args.run, args.minutes, args.seed, args.count, max_steps=args.steps, bf16=args.bf16
+        )
+    elif args.command == "cache":
         from .latent_cache import cache_clips
 
         cache_clips(args.run, args.count, args.frames, args.seed)

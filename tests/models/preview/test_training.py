@@ -15,6 +15,7 @@ from panoloom.engine_server.models.preview.train import main
 def test_training_resumes_and_exports_weights_that_load(tmp_path):
     run = ["--run", str(tmp_path)]
     main(["ae", *run, "--count", "8", "--steps", "2", "--minutes", "5"])
+    main(["decoder", *run, "--count", "8", "--steps", "1", "--minutes", "5"])
     main(["cache", *run, "--count", "3", "--frames", "8"])
     main(["denoiser", *run, "--minutes", "5", "--steps", "1"])
     main(["denoiser", *run, "--minutes", "5", "--steps", "2"])
