@@ -49,7 +49,6 @@ from ..shared.messages import (
     StatusReported,
     StoreBlob,
     SubmitJob,
-    UnwatchJob,
     WatchJob,
     Welcomed,
 )
@@ -227,10 +226,6 @@ class Engine:
         for envelope in self.watch(job_id):
             view.apply(envelope.message, envelope.parts)
         return view
-
-    def unwatch(self, job_id: str) -> None:
-        """Hear no more of a job."""
-        self._ask(UnwatchJob(job_id=job_id), JobWatched)
 
     def _watch(self, job_id: str, after_seq: int) -> JobWatched:
         return self._ask(WatchJob(job_id=job_id, after_seq=after_seq), JobWatched)

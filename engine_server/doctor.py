@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..shared.connection import connection_path, read_connection
+from ..shared.connection import ELSEWHERE, connection_path, read_connection
 from ..shared.errors import EngineUnreachable
 from . import doctor_network, machine
 from .models import catalog, checksums
@@ -306,6 +306,7 @@ def check_engine(library: Path) -> Iterator[Finding]:
             remedy="Start one with `panoloom serve`; it replaces the old file.",
         )
         return
+    who = f"Process {found.pid}" if found.pid != ELSEWHERE else "An engine on another machine"
     problem = doctor_network.greet(path)
     loose = os.name == "posix" and path.stat().st_mode & 0o077
     if loose:
@@ -313,7 +314,7 @@ def check_engine(library: Path) -> Iterator[Finding]:
     yield Finding(
         name="engine",
         level=FAIL if problem else OK,
-        text=problem or f"Process {found.pid} answers at {found.control}",
+        text=problem or f"{who} answers at {found.control}",
         remedy=(f"Run: chmod 600 {path}" if loose else "Stop that process and start it again.")
         * bool(problem),
         data={"pid": found.pid, "control": found.control},

@@ -176,6 +176,14 @@ def test_running_engine_answers(tmp_path):
     assert "answers" in found.text
 
 
+def test_engine_of_another_machine_is_called_that(tmp_path):
+    with FakeEngine(tmp_path):
+        plain = json.loads(connection_path(tmp_path).read_bytes()) | {"pid": 0}
+        connection_path(tmp_path).write_text(json.dumps(plain))
+        found = only(doctor.check_engine(tmp_path))
+    assert (found.level, "on another machine" in found.text) == (doctor.OK, True)
+
+
 def test_engine_that_died_without_a_word_is_a_warning(tmp_path):
     with FakeEngine(tmp_path):
         left = connection_path(tmp_path).read_bytes()
