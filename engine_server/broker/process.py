@@ -10,7 +10,7 @@ import secrets
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ...shared.connection import write_private
@@ -25,6 +25,17 @@ def default_command() -> list[str]:
     """The real worker, in this interpreter."""
     package = __package__.rpartition(".")[0] if __package__ else "panoloom.engine_server"
     return [sys.executable, "-m", f"{package}.worker"]
+
+
+def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of this process as the worker gets them.
+
+    Without access tokens, with its output unbuffered, and with threads that sleep while they wait
+    for each other: spinning costs other programs their cores, first of all a Blender that renders.
+    Who has set OMP_WAIT_POLICY keeps it.
+    """
+    kept = {name: value for name, value in environ.items() if name not in _SECRETS}
+    return {"OMP_WAIT_POLICY": "PASSIVE", **kept, "PYTHONUNBUFFERED": "1"}
 
 
 class WorkerProcess:
@@ -66,8 +77,6 @@ class WorkerProcess:
         }
         write_private(self._keys_file, json.dumps(keys).encode())
         self._rotate_log()
-        environment = {k: v for k, v in os.environ.items() if k not in _SECRETS}
-        environment["PYTHONUNBUFFERED"] = "1"
         try:
             with open(self._log, "ab") as log:
                 self._process = subprocess.Popen(
@@ -75,7 +84,7 @@ class WorkerProcess:
                     stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=environment,
+                    env=worker_environment(os.environ),
                     # a Ctrl-C in the terminal is for the broker, which then ends the worker
                     start_new_session=True,
                     creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
