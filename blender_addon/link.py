@@ -65,7 +65,9 @@ class Link:
         try:
             socket.send_multipart(encode(message, parts, message_id=message_id), zmq.NOBLOCK)
         except zmq.Again as why:
-            raise EngineUnreachable("The engine takes no more requests.") from why
+            raise EngineUnreachable(
+                "The engine takes no more requests. Wait a moment; if it stays so, restart the engine."
+            ) from why
 
     def received(self, limit: int) -> Iterator[list[bytes]]:
         """At most `limit` messages that are here already; control before blobs."""

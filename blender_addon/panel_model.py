@@ -16,10 +16,9 @@ from .core import Job, time_left
 from .session import LinkState
 
 PHASES = {
+    "load": "Loading the model",
     "condition": "Reading the words",
-    "noise": "Drawing noise",
     "denoise": "Denoising",
-    "decode": "Making pictures",
     "write": "Writing files",
 }
 GIB = 2**30

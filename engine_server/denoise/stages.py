@@ -45,14 +45,12 @@ class StepDone:
 
     Attributes:
         state: Resuming from it gives the same bytes as going on.
-        num_stages: Stages of the job.
         num_steps: Steps of this stage.
         steps_done, steps_total: Over all stages.
         denoised: The fused picture of this step, ``[C, F, H, W]``: the preview.
     """
 
     state: StageState
-    num_stages: int
     num_steps: int
     steps_done: int
     steps_total: int
@@ -211,7 +209,6 @@ def _teller(
         on_step(
             StepDone(
                 state=StageState(stage=index, step=step + 1, x=x),
-                num_stages=len(stages),
                 num_steps=num_steps,
                 steps_done=before + step + 1,
                 steps_total=total,
