@@ -66,7 +66,7 @@ class Link:
             socket.send_multipart(encode(message, parts, message_id=message_id), zmq.NOBLOCK)
         except zmq.Again as why:
             raise EngineUnreachable(
-                "The engine takes no more requests. Wait a moment; if it stays so, restart the engine."
+                "The engine takes no more requests. If it stays so, restart it."
             ) from why
 
     def received(self, limit: int) -> Iterator[list[bytes]]:
