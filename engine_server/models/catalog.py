@@ -33,9 +33,9 @@ class Rung:
 
     Attributes:
         width, height: Pixels of the finished panorama.
-        grid_width, grid_height: Pixels of the panorama while it is denoised; its latents are
-            brought down to the finished size before they are decoded. A grid denser than the
-            views loses less of what they show when it is read and written back at every step.
+        grid_width, grid_height: Pixels of the panorama while it is denoised; it is brought down
+            to the finished size by areas. A grid denser than the views loses less of what they
+            show when it is read and written back at every step.
         fov_deg: The views' field of view.
     """
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
@@ -16,7 +17,6 @@ from ..models import catalog
 from ..models.adapter import Adapter
 from ..output.artifact import ArtifactWriter
 from ..output.pictures import preview_jpeg
-from ..panorama.erp import resize_erp
 from ..room import check_room
 from .checkpoint import Checkpoint
 from .condition import Conditioning, condition
@@ -147,15 +147,14 @@ def decode(
 ) -> Iterator[np.ndarray]:
     """ERP frames [H, W, 3] float32, sRGB 0..1, one by one; what is kept is the reference itself.
 
-    A grid denser than the job's size is brought down to it before decoding, because the decoder
-    knows cells of that size; a coarser stage keeps its own.
+    A grid denser than the job's size is brought down to it by areas; a coarser stage keeps its own.
     """
-    rows, columns = (side // adapter.spec.ratio_s for side in (spec.height, spec.width))
-    if latents.shape[-1] > columns:
-        latents = resize_erp(latents, size=(rows, columns))
     for frame in adapter.decode(latents, wraps=True):
         picture = np.moveaxis(frame.numpy(), 0, -1) * 0.5 + 0.5
-        yield conditioning.over(np.clip(picture, 0.0, 1.0).astype(np.float32))
+        picture = np.clip(picture, 0.0, 1.0).astype(np.float32)
+        if picture.shape[1] > spec.width:
+            picture = cv2.resize(picture, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+        yield conditioning.over(picture)
 
 
 def write(
