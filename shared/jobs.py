@@ -110,7 +110,7 @@ class JobSpec:
     model: str = "preview"
     model_revision: str = ""
     steps: int = 16
-    guidance_scale: float = 3.0
+    guidance_scale: float = 4.0
     reference: Reference | None = None
     stages: tuple[Stage, ...] = ()
     view_batch: int = 6
