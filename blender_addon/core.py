@@ -45,7 +45,7 @@ class SceneSettings:
     seconds: float = 2.0
     scene_fps: float = 24.0
     steps: int = 16
-    guidance_scale: float = 3.0
+    guidance_scale: float = 4.0
     model: str = "preview"
     use_reference: bool = False
     strength: float = 1.0

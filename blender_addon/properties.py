@@ -85,7 +85,7 @@ class PanoloomSettings(bpy.types.PropertyGroup):
     guidance_scale: FloatProperty(
         name="Guidance",
         description="How closely to follow the words",
-        default=3.0,
+        default=4.0,
         min=1.0,
         max=30.0,
     )

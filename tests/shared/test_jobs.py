@@ -47,7 +47,7 @@ def test_spec_comes_back_from_plain_data_and_from_its_canonical_form(spec):
 
 def test_canonical_form_is_sorted_compact_json():
     text = JobSpec(prompt="sea").canonical().decode()
-    assert text.startswith('{"fps":8.0,"guidance_scale":3.0,"height":256,"loop":true,')
+    assert text.startswith('{"fps":8.0,"guidance_scale":4.0,"height":256,"loop":true,')
     assert " " not in text
 
 

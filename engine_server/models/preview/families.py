@@ -304,22 +304,7 @@ def lava(rng: Random) -> World:
     """A lava plain under a dark red sky."""
     motion, speed = pace(rng)
     tint = near(rng, (1.0, rng.choice((0.18, 0.3, 0.4)), 0.04), 0.03)
-    sky = Sky(
-        seed=rng.uniform(0, 16),
-        zenith=(0.06, 0.03, 0.05),
-        horizon=near(rng, (0.55, 0.16, 0.06), 0.05),
-        falloff=0.45,
-        clouds=(
-            Clouds(
-                cover=0.5,
-                soft=0.6,
-                wind=wind(rng, 0.4 * speed),
-                lit=(0.5, 0.16, 0.09),
-                shade=(0.09, 0.05, 0.06),
-            ),
-        ),
-        fog=0.3,
-    )
+    sky = _glowing_sky(rng, speed)
     ground = Ground(
         kind="lava",
         seed=rng.uniform(0, 16),
@@ -358,6 +343,26 @@ def lava(rng: Random) -> World:
         ridges=(ridge,),
         motes=(sparks,),
         words=words,
+    )
+
+
+def _glowing_sky(rng: Random, speed: float) -> Sky:
+    """Dark red smoke over lava."""
+    return Sky(
+        seed=rng.uniform(0, 16),
+        zenith=(0.06, 0.03, 0.05),
+        horizon=near(rng, (0.55, 0.16, 0.06), 0.05),
+        falloff=0.45,
+        clouds=(
+            Clouds(
+                cover=0.5,
+                soft=0.6,
+                wind=wind(rng, 0.4 * speed),
+                lit=(0.5, 0.16, 0.09),
+                shade=(0.09, 0.05, 0.06),
+            ),
+        ),
+        fog=0.3,
     )
 
 

@@ -37,12 +37,16 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     args.run.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(args.threads)
+    _run(args)
+
+
+def _run(args: argparse.Namespace) -> None:
+    """The chosen command; each loads only what it needs."""
     if args.command == "ae":
         from .train_autoencoder import train_autoencoder
 
         train_autoencoder(args.run, args.minutes, args.seed, args.count, max_steps=args.steps)
-        return
-    if args.command == "decoder":
+    elif args.command == "decoder":
         from .train_decoder import train_decoder
 
         train_decoder(

@@ -6,8 +6,10 @@ import math
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from .autoencoder import Autoencoder, inside, picture_loss, random_affine, warp
 from .checkpoint import load_state, note, save_state
@@ -37,6 +39,32 @@ def psnr_of(model: Autoencoder, frames: torch.Tensor) -> float:
         return float((10.0 * torch.log10(4.0 / error)).mean())
 
 
+def _resumed(path: Path, parts: dict[str, Any]) -> tuple[float, int]:
+    """(part of the time that is done, step) of the run's checkpoint, which is loaded if there."""
+    if not path.exists():
+        return 0.0, 0
+    saved = load_state(path)
+    for name, thing in parts.items():
+        thing.load_state_dict(saved[name])
+    return saved["done"], saved["step"]
+
+
+def _losses(
+    model: Autoencoder, picked: Tensor, generator: torch.Generator, *, warped: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Raw latents of a batch of frames in -1..1, loss of the pictures, and of the spread."""
+    raw = model.encoder(picked)
+    mean, variance = raw.mean(dim=(0, 2, 3)), raw.var(dim=(0, 2, 3))
+    spread = 0.02 * ((variance - 1.0) ** 2).mean() + 0.02 * mean.square().mean()
+    noisy = raw + 0.06 * torch.randn(raw.shape, generator=generator)
+    wanted, mask = picked, torch.ones_like(picked[:, :1])
+    if warped:
+        matrix = random_affine(len(picked), generator)
+        noisy, wanted = warp(noisy, matrix), warp(picked, matrix)
+        mask = inside(matrix, picked.shape[-1])
+    return raw, picture_loss(model.decoder(noisy), wanted, mask), spread
+
+
 def train_autoencoder(
     run: Path,
     minutes: float,
@@ -58,19 +86,13 @@ def train_autoencoder(
         Muon(inner, lr=0.01),
         torch.optim.AdamW(rest, lr=1.5e-3, betas=(0.9, 0.99), weight_decay=0.0),
     )
-    start, done, step = time.monotonic(), 0.0, 0
-    path = run / "autoencoder.safetensors"
-    if path.exists():
-        saved = load_state(path)
-        model.load_state_dict(saved["model"])
-        muon.load_state_dict(saved["muon"])
-        adam.load_state_dict(saved["adam"])
-        done, step = saved["done"], saved["step"]
-    log = run / "autoencoder.log"
-    last_save = start
+    path, log = run / "autoencoder.safetensors", run / "autoencoder.log"
+    parts = {"model": model, "muon": muon, "adam": adam}
+    done, step = _resumed(path, parts)
+    start = last_save = time.monotonic()
 
     def save(part: float) -> None:
-        state = {"model": model.state_dict(), "muon": muon.state_dict(), "adam": adam.state_dict()}
+        state = {name: thing.state_dict() for name, thing in parts.items()}
         save_state(path, {**state, "done": part, "step": step})
 
     while True:
@@ -80,21 +102,7 @@ def train_autoencoder(
         rate = min(1.0, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * part)))
         muon.param_groups[0]["lr"], adam.param_groups[0]["lr"] = 0.01 * rate, 1.5e-3 * rate
         picked = to_signed(frames[torch.randint(len(frames), (batch,), generator=generator)])
-        raw = model.encoder(picked)
-        spread = (
-            0.02 * ((raw.var(dim=(0, 2, 3)) - 1.0) ** 2).mean()
-            + 0.02 * raw.mean(dim=(0, 2, 3)).square().mean()
-        )
-        noisy = raw + 0.06 * torch.randn(raw.shape, generator=generator)
-        wanted, mask = picked, torch.ones_like(picked[:, :1])
-        if step % 2:
-            matrix = random_affine(batch, generator)
-            noisy, wanted, mask = (
-                warp(noisy, matrix),
-                warp(picked, matrix),
-                inside(matrix, picked.shape[-1]),
-            )
-        loss = picture_loss(model.decoder(noisy), wanted, mask)
+        raw, loss, spread = _losses(model, picked, generator, warped=bool(step % 2))
         (loss + spread).backward()
         torch.nn.utils.clip_grad_norm_(rest, 1.0)
         muon.step()
