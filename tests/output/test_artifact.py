@@ -13,8 +13,9 @@ import OpenEXR
 import pytest
 from PIL import Image
 
+from panoloom.engine_server import room
 from panoloom.engine_server.colour import srgb_to_linear
-from panoloom.engine_server.output import artifact, room
+from panoloom.engine_server.output import artifact
 from panoloom.engine_server.output.artifact import ArtifactWriter, slug
 from panoloom.engine_server.output.manifest import load_manifest, verify_artifact
 from panoloom.shared.errors import ArtifactWriteFailed, GenerationFailed, InvalidJob
