@@ -251,7 +251,8 @@ def test_job_goes_on_when_its_engine_goes_away(is_killed, engine, tmp_path, monk
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_interrupted_process_cancels_its_job_and_ends_with_130(engine, tmp_path):
     code = (
-        "import sys\n"
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell may have it ignored
         "from panoloom.engine_server import cli\n"
         "from panoloom.engine_server.models import catalog\n"
         "catalog.plan = lambda spec: spec\n"

@@ -69,6 +69,7 @@ def test_killed_parts_lose_nothing_and_the_bytes_are_the_same(
 
         again = finish(engine, engine.submit(SPEC))
         assert again.folder == artifact.folder, "the same request again costs nothing"
+    process.stop()
     with process.start() as engine:
         states = {line.job_id: line.state for line in engine.list()}
         assert states[job_id] == JobState.FINISHED
