@@ -123,7 +123,7 @@ def build_scene(fps: int = 24) -> Any:
         smooth=False,
     )
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
-    camera.data.lens = 28.0
+    camera.data.lens = 20.0
     camera.location = (0.0, -6.0, 1.5)
     camera.rotation_euler = (math.radians(90), 0.0, 0.0)
     scene.collection.objects.link(camera)
