@@ -67,9 +67,7 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
     latents = adapter.encode(pixels[None] * 2 - 1, wraps=True)
     keep = None
     if picture.mask is not None:
-        mask = torch.from_numpy(picture.mask)[None, None]
-        cells = F.avg_pool2d(mask, adapter.spec.ratio_s)[0, 0]
-        keep = Keep(latents=latents, mask=cells)
+        keep = Keep(latents=latents, mask=kept_cells(picture.mask, adapter.spec.ratio_s))
     return Conditioning(
         cond=cond,
         uncond=uncond,
@@ -78,6 +76,21 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
         picture=picture,
         notes=notes,
     )
+
+
+def kept_cells(mask: np.ndarray, ratio_s: int) -> torch.Tensor:
+    """Cells ``[h, w]`` held to the reference: 1 where a cell and all around it are wholly kept.
+
+    A cell at the border stays free, so that what is painted beside a kept thing does not fade into
+    it; the pixels of the thing are put over the finished frame anyway.
+
+    Args:
+        mask: [H, W] float32, 1 is kept.
+        ratio_s: Pixels across a cell.
+    """
+    is_open = F.max_pool2d(1 - torch.from_numpy(mask)[None, None], ratio_s)
+    around = F.pad(F.pad(is_open, (1, 1, 0, 0), mode="circular"), (0, 0, 1, 1), mode="replicate")
+    return 1 - F.max_pool2d(around, 3, stride=1)[0, 0]
 
 
 def _picture(reference: Reference, spec: JobSpec, blobs: Path) -> ReferencePicture:
