@@ -109,7 +109,7 @@ MODELS: dict[str, ModelCard] = {
             methods=("fused",),
             ladder=(
                 Rung(width=512, height=256, grid_width=768, grid_height=384, fov_deg=90.0),
-                Rung(width=1024, height=512, grid_width=1536, grid_height=768, fov_deg=53.0),
+                Rung(width=1024, height=512, grid_width=1024, grid_height=512, fov_deg=53.0),
             ),
             max_seconds=30.0,
             sigma_shift=2.0,
