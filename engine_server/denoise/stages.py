@@ -82,15 +82,16 @@ def plan_stage(stage: Stage, spec: LatentSpec) -> ViewPlan:
 
 
 def first_state(
-    stage: Stage, spec: LatentSpec, *, num_frames: int, seed: int, init: Tensor | None = None
+    stage: Stage, spec: LatentSpec, *, num_frames: int, init: Tensor | None = None
 ) -> StageState:
-    """Where a job begins: seeded noise, over the picture `init` if the stage starts below 1.
+    """Where a job begins: pure noise, over the picture `init` if the stage starts below 1.
+
+    The state does not hold the noise, which is made again from the job's seed at every start.
 
     Args:
         stage: First rung.
         spec: The model's latents.
         num_frames: F, latent frames.
-        seed: Of the noise; the state does not hold it, for it can be made again from the seed.
         init: Picture ``[C, F or 1, H, W]`` of any size.
 
     Raises:
@@ -157,9 +158,7 @@ def denoise_stages(
         Cancelled, InvalidJob, GenerationFailed: See `denoise_panorama`.
     """
     plans = [plan_stage(stage, adapter.spec) for stage in stages]
-    state = resume or first_state(
-        stages[0], adapter.spec, num_frames=num_frames, seed=seed, init=init
-    )
+    state = resume or first_state(stages[0], adapter.spec, num_frames=num_frames, init=init)
     while True:
         index = state.stage
         stage, plan = stages[index], plans[index]

@@ -93,12 +93,11 @@ def num_latent_frames(spec: JobSpec, adapter: Adapter) -> int:
 
 
 def noise(spec: JobSpec, adapter: Adapter, conditioning: Conditioning) -> StageState:
-    """The state a job starts from: seeded noise, over the reference where there is one."""
+    """The state a job starts from: pure noise, over the reference where there is one."""
     return first_state(
         spec.stages[0],
         adapter.spec,
         num_frames=num_latent_frames(spec, adapter),
-        seed=spec.seed,
         init=conditioning.init,
     )
 
