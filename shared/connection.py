@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import EngineUnreachable, MalformedMessage
-from .jobs import is_sha256
+from .jobcheck import is_sha256
 from .plain import from_plain, to_plain
 
 STATE_FOLDER = ".panoloom"

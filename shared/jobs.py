@@ -9,23 +9,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
 from .errors import InvalidJob
+from .jobcheck import check_spec
 from .plain import from_plain, to_plain
 
-MAX_FRAMES = 2000
-MAX_PROMPT_CHARS = 4000
-MAX_SIDE_PX = 16384
-MAX_SEED = 2**63 - 1
 MAX_REFERENCE_PIXELS = 64 * 10**6
 LARGEST_REFERENCE = (11312, 5656)
 """Width and height of the largest 2:1 picture within `MAX_REFERENCE_PIXELS`, in steps of 16."""
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_NEWER = {"sky": "", "horizon": "", "ground": "", "places": [], "ring": True, "base": None}
+_NEWER_IN_REFERENCE = {"mode": "keep", "yaw_deg": None, "pitch_deg": 0.0, "fov_deg": None}
+"""Fields newer than version 1.0 with what they hold while unused; never to be changed."""
+_NEVER = object()
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -45,7 +44,7 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """A panorama the loop starts from.
+    """A picture the loop starts from: a panorama, or a photograph that hangs somewhere on it.
 
     Attributes:
         sha256: Hash of the image's bytes, which are stored in the engine as a blob.
@@ -53,11 +52,52 @@ class Reference:
             the picture.
         strength: The noise level the loop starts from, 0 (nothing changes) to 1 (only the mask
             keeps anything).
+        mode: "keep" (what the mask holds stays as it is, the rest grows out of it) or "animate"
+            (the whole picture comes alive and stays itself; what the mask holds stands still).
+        yaw_deg, pitch_deg: Where the middle of a perspective photograph hangs; a yaw of None says
+            that the picture is a panorama.
+        fov_deg: Horizontal field of view of the photograph; None for a panorama.
     """
 
     sha256: str
     mask_sha256: str | None = None
     strength: float = 1.0
+    mode: str = "keep"
+    yaw_deg: float | None = None
+    pitch_deg: float = 0.0
+    fov_deg: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Words for a round part of the panorama.
+
+    Attributes:
+        text: What to show there.
+        yaw_deg, pitch_deg: Its middle.
+        radius_deg: Angle from the middle at which half of the words' weight is left.
+    """
+
+    text: str
+    yaw_deg: float
+    pitch_deg: float
+    radius_deg: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """A finished result that the job goes on from.
+
+    Attributes:
+        sha256: Hash of its stored latents (safetensors), a blob.
+        sigma: Noise level that they are brought to, in (0, 1].
+        mask_sha256: Hash of a panorama picture, white where the result is made anew and black
+            where it stays; None makes all of it anew.
+    """
+
+    sha256: str
+    sigma: float
+    mask_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +126,7 @@ class JobSpec:
         prompt: What to show; may be empty when there is a reference.
         negative_prompt: What to steer away from.
         seed: 0 to 2**63 - 1.
-        width, height: Pixels of the panorama, 2:1.
+        width, height: Pixels of the panorama, 2:1; any sides where the method is `planar`.
         num_frames, fps: Of the finished loop; the model's own frame rate is the engine's affair.
         loop: Whether the last frame leads back to the first.
         method: Name of the way views are kept in agreement.
@@ -96,6 +136,10 @@ class JobSpec:
         reference: Panorama to start from.
         stages: The ladder; empty means: the engine plans it.
         view_batch: Views in one model evaluation; it is here because the last bits depend on it.
+        sky, horizon, ground: What to show up there, around and down there, blended by elevation.
+        places: What to show at single places, over all of these.
+        ring: Whether the width of a `planar` picture is a ring; panoramas always are.
+        base: Finished result to go on from.
     """
 
     prompt: str
@@ -114,6 +158,12 @@ class JobSpec:
     reference: Reference | None = None
     stages: tuple[Stage, ...] = ()
     view_batch: int = 6
+    sky: str = ""
+    horizon: str = ""
+    ground: str = ""
+    places: tuple[Place, ...] = ()
+    ring: bool = True
+    base: Base | None = None
 
     def to_plain(self) -> dict[str, Any]:
         """Dicts, lists, strings and numbers only."""
@@ -131,8 +181,15 @@ class JobSpec:
         return from_plain(JobSpec, plain, error=InvalidJob, where="job")
 
     def canonical(self) -> bytes:
-        """The one byte string of this request: compact JSON with sorted keys."""
-        text = json.dumps(self.to_plain(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        """The one byte string of this request: compact JSON with sorted keys.
+
+        Fields newer than version 1.0 stand in it only where they say something, so a request that
+        does not use them has the hash it always had.
+        """
+        plain = _without_unused(self.to_plain(), _NEWER)
+        if plain["reference"] is not None:
+            plain["reference"] = _without_unused(plain["reference"], _NEWER_IN_REFERENCE)
+        text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return text.encode("ascii")
 
     def sha256(self) -> str:
@@ -149,13 +206,7 @@ class JobSpec:
         from_plain(
             JobSpec, _shallow(self), error=InvalidJob, where="job"
         )  # types, also when built by hand
-        _check_words(self)
-        _check_size(self.width, self.height, "width")
-        _check_numbers(self)
-        if self.reference is not None:
-            _check_reference(self.reference)
-        for index, stage in enumerate(self.stages):
-            _check_stage(stage, f"stages[{index}]")
+        check_spec(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,107 +257,16 @@ def is_job_id(text: object) -> bool:
     return isinstance(text, str) and _JOB_ID.fullmatch(text) is not None
 
 
-def is_sha256(text: object) -> bool:
-    """Whether `text` is a SHA-256 in lower-case hex."""
-    return isinstance(text, str) and _SHA256.fullmatch(text) is not None
-
-
-def nearest_2_to_1(width: int, height: int) -> tuple[int, int]:
-    """The 2:1 size closest to (width, height) in pixels, at least 32x16."""
-    half = min(max(round((2 * width + height) / 5), 16), MAX_SIDE_PX // 2)
-    return 2 * half, half
+def _without_unused(plain: dict[str, Any], unused: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in plain.items() if unused.get(key, _NEVER) != value}
 
 
 def _shallow(spec: JobSpec) -> dict[str, Any]:
     plain = {f.name: getattr(spec, f.name) for f in dataclasses.fields(spec)}
-    if isinstance(spec.reference, Reference):
-        plain["reference"] = to_plain(spec.reference)
-    if isinstance(spec.stages, tuple):
-        plain["stages"] = [to_plain(s) if isinstance(s, Stage) else s for s in spec.stages]
+    for name, cls in (("reference", Reference), ("base", Base)):
+        if isinstance(plain[name], cls):
+            plain[name] = to_plain(plain[name])
+    for name, cls in (("stages", Stage), ("places", Place)):
+        if isinstance(plain[name], tuple):
+            plain[name] = [to_plain(s) if isinstance(s, cls) else s for s in plain[name]]
     return plain
-
-
-def _check_words(spec: JobSpec) -> None:
-    if not spec.prompt.strip() and spec.reference is None:
-        raise InvalidJob("Write a prompt, or give a reference to start from.", field="prompt")
-    for name in ("prompt", "negative_prompt", "method", "model", "model_revision"):
-        text: str = getattr(spec, name)
-        longest = MAX_PROMPT_CHARS if "prompt" in name else 200
-        what = name.replace("_", " ")
-        if len(text) > longest:
-            raise InvalidJob(
-                f"The {what} is {len(text)} characters long; {longest} is the most.",
-                field=name,
-                largest=longest,
-            )
-        if any(0xD800 <= ord(char) <= 0xDFFF for char in text):
-            raise InvalidJob(f"The {what} holds characters that are not text.", field=name)
-    for name in ("method", "model"):
-        if not getattr(spec, name).strip():
-            raise InvalidJob(f"Name a {name}.", field=name)
-
-
-def _check_size(width: int, height: int, field: str) -> None:
-    if width == 2 * height and 32 <= width <= MAX_SIDE_PX:
-        return
-    near = nearest_2_to_1(width, height)
-    why = (
-        "a panorama is twice as wide as it is high"
-        if width != 2 * height
-        else f"it goes from 32x16 to {MAX_SIDE_PX}x{MAX_SIDE_PX // 2}"
-    )
-    raise InvalidJob(
-        f"The size {width}x{height} is not possible: {why}. The nearest is {near[0]}x{near[1]}.",
-        field=field,
-        nearest=list(near),
-    )
-
-
-def _check_numbers(spec: JobSpec) -> None:
-    _check_range("seed", spec.seed, 0, MAX_SEED)
-    _check_range("num_frames", spec.num_frames, 2, MAX_FRAMES, what="number of frames")
-    _check_range("steps", spec.steps, 1, 200, what="number of steps")
-    _check_range("guidance_scale", spec.guidance_scale, 1.0, 30.0)
-    _check_range("fps", spec.fps, 0.0, 240.0, what="frame rate", above=True)
-    _check_range("view_batch", spec.view_batch, 1, 256)
-    if len(spec.stages) > 8:
-        raise InvalidJob(f"{len(spec.stages)} stages are too many; 8 is the most.", field="stages")
-
-
-def _check_reference(reference: Reference) -> None:
-    for name in ("sha256", "mask_sha256"):
-        value = getattr(reference, name)
-        if not (is_sha256(value) or (value is None and name == "mask_sha256")):
-            raise InvalidJob(
-                "A reference is named by the SHA-256 of its bytes, 64 lower-case hex digits.",
-                field=f"reference.{name}",
-            )
-    _check_range("reference.strength", reference.strength, 0.0, 1.0, what="strength")
-
-
-def _check_stage(stage: Stage, where: str) -> None:
-    _check_size(stage.width, stage.height, f"{where}.width")
-    _check_range(f"{where}.steps", stage.steps, 1, 200, what="number of steps")
-    _check_range(
-        f"{where}.sigma_start", stage.sigma_start, 0.0, 1.0, what="noise level", above=True
-    )
-    _check_range(f"{where}.fov_deg", stage.fov_deg, 10.0, 150.0, what="field of view")
-
-
-def _short(value: float) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _check_range(
-    field: str, value: float, low: float, high: float, *, what: str = "", above: bool = False
-) -> None:
-    """Refuse NaN, infinity and what lies outside [low, high] (above: outside (low, high])."""
-    inside = math.isfinite(value) and (low < value if above else low <= value) and value <= high
-    if inside:
-        return
-    reach = (
-        f"above {low:g} and at most {high:g}" if above else f"from {_short(low)} to {_short(high)}"
-    )
-    nearest = {} if not math.isfinite(value) or above else {"nearest": min(max(value, low), high)}
-    name = what or field.replace("_", " ")
-    raise InvalidJob(f"The {name} is {value}; it goes {reach}.", field=field, **nearest)

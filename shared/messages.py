@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from .jobs import ArtifactRef, JobState, Progress
 
-PROTOCOL_VERSION: tuple[int, int] = (1, 0)
+PROTOCOL_VERSION: tuple[int, int] = (1, 1)
 MAX_CHUNK_BYTES = 4 * 1024 * 1024
 
 

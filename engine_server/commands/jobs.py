@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ...shared.errors import InvalidJob
-from ...shared.jobs import JobState, is_sha256
+from ...shared.jobcheck import is_sha256
+from ...shared.jobs import JobState
 from ...shared.messages import JobSummary, StatusReported
 from ...shared.plain import to_plain
 from ..client import Engine

@@ -8,6 +8,7 @@ import pytest
 
 from panoloom.engine_server.models import catalog
 from panoloom.shared.errors import InvalidJob
+from panoloom.shared.jobcheck import METHODS
 from panoloom.shared.jobs import JobSpec, Reference, Stage
 
 SPEC = JobSpec(prompt="aurora")
@@ -48,7 +49,7 @@ def test_a_size_off_the_ladder_is_refused_with_the_nearest(width, height, neares
 
 def test_unknown_model_and_method_list_the_known() -> None:
     assert refused(replace(SPEC, model="sora")).details["known"] == ["preview"]
-    assert refused(replace(SPEC, method="magic")).details["known"] == ["fused"]
+    assert refused(replace(SPEC, method="magic")).details["known"] == list(METHODS)
 
 
 def test_a_loop_shorter_than_the_models_window_is_refused_with_the_least() -> None:

@@ -8,13 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panoloom.shared.errors import InvalidJob
+from panoloom.shared.jobcheck import METHODS, nearest_2_to_1
 from panoloom.shared.jobs import (
     ArtifactRef,
+    Base,
     JobSpec,
     JobState,
+    Place,
     Reference,
     Stage,
-    nearest_2_to_1,
 )
 
 SHA = "0123456789abcdef" * 4
@@ -29,7 +31,15 @@ FULL = JobSpec(
     loop=False,
     reference=Reference(sha256=SHA, mask_sha256=SHA[::-1], strength=0.5),
     stages=(Stage(width=512, height=256, steps=8), Stage(width=1024, height=512, steps=4)),
+    sky="stars",
+    places=(Place(text="a moon", yaw_deg=-90, pitch_deg=20, radius_deg=30),),
+    base=Base(sha256=SHA, sigma=0.6, mask_sha256=SHA[::-1]),
 )
+PLANE = JobSpec(prompt="sea", method="planar", width=3072, height=768, ring=False)
+
+
+def place(**changes) -> Place:
+    return Place(**({"text": "a moon", "yaw_deg": 0, "pitch_deg": 0, "radius_deg": 30} | changes))
 
 
 def refused(spec: JobSpec) -> InvalidJob:
@@ -38,7 +48,9 @@ def refused(spec: JobSpec) -> InvalidJob:
     return caught.value
 
 
-@pytest.mark.parametrize("spec", [JobSpec(prompt="sea"), FULL], ids=["plain", "full"])
+@pytest.mark.parametrize(
+    "spec", [JobSpec(prompt="sea"), FULL, PLANE], ids=["plain", "full", "plane"]
+)
 def test_spec_comes_back_from_plain_data_and_from_its_canonical_form(spec):
     spec.validate()
     assert JobSpec.from_plain(spec.to_plain()) == spec
@@ -58,17 +70,45 @@ def test_equal_requests_have_equal_hashes_whatever_the_number_was_written_as():
 
 @pytest.mark.parametrize("field", [f.name for f in dataclasses.fields(JobSpec)])
 def test_every_field_shapes_the_hash(field):
+    records = {
+        "stages": (Stage(width=64, height=32, steps=1),),
+        "places": (Place(text="x", yaw_deg=0, pitch_deg=0, radius_deg=9),),
+        "reference": Reference(sha256=SHA),
+        "base": Base(sha256=SHA, sigma=0.5),
+    }
     other = {
         str: "other",
         int: 99,
         float: 2.5,
         bool: False,
-        type(None): Reference(sha256=SHA),
-        tuple: (Stage(width=64, height=32, steps=1),),
     }
     spec = JobSpec(prompt="sea")
-    changed = dataclasses.replace(spec, **{field: other[type(getattr(spec, field))]})
-    assert changed.sha256() != spec.sha256()
+    value = records.get(field, other.get(type(getattr(spec, field))))
+    assert dataclasses.replace(spec, **{field: value}).sha256() != spec.sha256()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mode": "animate"},
+        {"yaw_deg": 0.0, "fov_deg": 60.0},
+        {"pitch_deg": 5.0},
+        {"strength": 0.5},
+        {"mask_sha256": SHA},
+    ],
+    ids=str,
+)
+def test_every_field_of_a_reference_shapes_the_hash(changes):
+    spec = JobSpec(prompt="sea", reference=Reference(sha256=SHA))
+    other = dataclasses.replace(spec, reference=Reference(**({"sha256": SHA} | changes)))
+    assert other.sha256() != spec.sha256()
+
+
+def test_a_request_in_the_words_of_version_1_0_has_the_hash_it_had_then():
+    sea = JobSpec(prompt="sea")
+    kept = JobSpec(prompt="", reference=Reference(sha256=SHA, strength=0.5))
+    assert sea.sha256() == "ddd3a85f72c8d8d3fed21f2363b80b83501093f35b381287eae7f3678261c51f"
+    assert kept.sha256() == "28df416e0bac190e5ee7bf9d0c52ef972132114cd8fa657889f218936d656365"
 
 
 def test_unknown_fields_are_ignored_and_missing_ones_take_their_defaults():
@@ -137,6 +177,29 @@ def test_wrong_types_are_refused_by_the_name_of_the_field(plain, field):
          "stages[0].sigma_start"),
         ({"stages": (Stage(width=64, height=32, steps=1, fov_deg=180.0),)}, "stages[0].fov_deg"),
         ({"stages": (Stage(width=64, height=32, steps=1),) * 9}, "stages"),
+        ({"stages": (Stage(width=64, height=32, steps=1, fov_deg=4.0),)}, "stages[0].fov_deg"),
+        ({"reference": Reference(sha256=SHA, mode="erase")}, "reference.mode"),
+        ({"reference": Reference(sha256=SHA, yaw_deg=0.0)}, "reference.fov_deg"),
+        ({"reference": Reference(sha256=SHA, fov_deg=60.0)}, "reference.yaw_deg"),
+        ({"reference": Reference(sha256=SHA, yaw_deg=361.0, fov_deg=60.0)}, "reference.yaw_deg"),
+        ({"reference": Reference(sha256=SHA, yaw_deg=0.0, fov_deg=180.0)}, "reference.fov_deg"),
+        ({"reference": Reference(sha256=SHA, pitch_deg=91.0)}, "reference.pitch_deg"),
+        ({"method": "magic"}, "method"),
+        ({"ring": False}, "ring"),
+        ({"sky": "x" * 4001}, "sky"),
+        ({"ground": "\ud800"}, "ground"),
+        ({"places": (place(text=" "),)}, "places[0].text"),
+        ({"places": (place(), place(text="\ud800"))}, "places[1].text"),
+        ({"places": (place(yaw_deg=400.0),)}, "places[0].yaw_deg"),
+        ({"places": (place(pitch_deg=-91.0),)}, "places[0].pitch_deg"),
+        ({"places": (place(radius_deg=0.0),)}, "places[0].radius_deg"),
+        ({"places": (place(radius_deg=float("nan")),)}, "places[0].radius_deg"),
+        ({"places": (place(),) * 17}, "places"),
+        ({"places": [1]}, "places[0]"),
+        ({"base": Base(sha256="x", sigma=0.5)}, "base.sha256"),
+        ({"base": Base(sha256=SHA, sigma=0.0)}, "base.sigma"),
+        ({"base": Base(sha256=SHA, sigma=0.5, mask_sha256="x")}, "base.mask_sha256"),
+        ({"base": 3}, "base"),
         ({"steps": "many"}, "steps"),
         ({"stages": [1]}, "stages[0]"),
         ({"reference": 3}, "reference"),
@@ -151,6 +214,36 @@ def test_what_no_model_could_make_is_refused_by_the_name_of_the_field(changes, f
 
 def test_a_reference_can_stand_in_for_the_prompt():
     JobSpec(prompt="", reference=Reference(sha256=SHA)).validate()
+
+
+@pytest.mark.parametrize("words", [{"sky": "stars"}, {"places": (place(),)}], ids=str)
+def test_words_for_a_direction_can_stand_in_for_the_prompt(words):
+    JobSpec(prompt="", **words).validate()
+
+
+@pytest.mark.parametrize("size", [(512, 4096), (3072, 768), (100, 32)])
+def test_a_flat_picture_has_any_width_and_height(size):
+    dataclasses.replace(PLANE, width=size[0], height=size[1]).validate()
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"width": 16}, "width"),
+        ({"height": 16400}, "height"),
+        ({"stages": (Stage(width=64, height=8, steps=1),)}, "stages[0].height"),
+        ({"sky": "stars"}, "sky"),
+        ({"places": (place(),)}, "places"),
+        ({"reference": Reference(sha256=SHA, yaw_deg=0.0, fov_deg=60.0)}, "reference.yaw_deg"),
+    ],
+    ids=str,
+)
+def test_a_flat_picture_has_limits_and_no_directions(changes, field):
+    assert refused(dataclasses.replace(PLANE, **changes)).details["field"] == field
+
+
+def test_an_unknown_method_lists_the_known():
+    assert refused(JobSpec(prompt="sea", method="magic")).details["known"] == list(METHODS)
 
 
 def test_a_wrong_size_names_the_nearest_possible_one():

@@ -15,6 +15,8 @@ STRUCTURES = (
     messages.WorkerStatus,
     jobs.JobSpec,
     jobs.Reference,
+    jobs.Place,
+    jobs.Base,
     jobs.Stage,
     jobs.Progress,
     jobs.ArtifactRef,
