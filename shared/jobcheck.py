@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .errors import InvalidJob
 
 if TYPE_CHECKING:
-    from .jobs import Base, JobSpec, Place, Reference, Stage
+    from .jobs import Base, JobSpec, Part, Place, Reference, Stage
 
 METHODS = ("fused", "paper", "planar", "whole", "multidiffusion", "independent")
 """Ways to keep views in agreement, by name."""
@@ -171,7 +171,9 @@ def _check_flat(spec: JobSpec) -> None:
 
 
 def _check_reference(reference: Reference) -> None:
-    _check_hashes("reference", reference)
+    _check_hash("reference.sha256", reference.sha256)
+    if reference.mask_sha256 is not None:
+        _check_hash("reference.mask_sha256", reference.mask_sha256)
     _check_range("reference.strength", reference.strength, 0.0, 1.0, what="strength")
     _check_name("reference.mode", reference.mode, REFERENCE_MODES)
     _check_range("reference.pitch_deg", reference.pitch_deg, -90.0, 90.0, what="pitch")
@@ -188,18 +190,29 @@ def _check_reference(reference: Reference) -> None:
 
 
 def _check_base(base: Base) -> None:
-    _check_hashes("base", base)
+    _check_hash("base.sha256", base.sha256)
     _check_range("base.sigma", base.sigma, 0.0, 1.0, what="noise level", above=True)
+    _check_range("base.stage", base.stage, 0, MAX_STAGES - 1)
+    if base.part is not None:
+        _check_part(base.part)
 
 
-def _check_hashes(where: str, owner: Reference | Base) -> None:
-    for name in ("sha256", "mask_sha256"):
-        value = getattr(owner, name)
-        if not (is_sha256(value) or (value is None and name == "mask_sha256")):
-            raise InvalidJob(
-                f"A {where} is named by the SHA-256 of its bytes, 64 lower-case hex digits.",
-                field=f"{where}.{name}",
-            )
+def _check_part(part: Part) -> None:
+    where = "base.part"
+    _check_hash(f"{where}.manifest_sha256", part.manifest_sha256)
+    _check_range(f"{where}.yaw_deg", part.yaw_deg, -360.0, 360.0, what="yaw")
+    _check_range(f"{where}.pitch_deg", part.pitch_deg, -90.0, 90.0, what="pitch")
+    _check_range(f"{where}.radius_deg", part.radius_deg, 1.0, 180.0, what="radius")
+    _check_range(f"{where}.feather_deg", part.feather_deg, 0.0, 90.0, what="feather")
+
+
+def _check_hash(field: str, value: str | None) -> None:
+    if not is_sha256(value):
+        raise InvalidJob(
+            f"A {field.partition('.')[0]} is named by the SHA-256 of its bytes, 64 lower-case hex "
+            "digits.",
+            field=field,
+        )
 
 
 def _check_stage(stage: Stage, where: str, *, flat: bool) -> None:

@@ -85,19 +85,38 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The round part of a finished result that is made anew.
+
+    Attributes:
+        yaw_deg, pitch_deg: Its middle.
+        radius_deg: Up to this angle from the middle all is new.
+        feather_deg: Over so much more the new goes over into the old; beyond it nothing changes.
+        manifest_sha256: Hash of that result's manifest; its folder lies in the engine's library.
+    """
+
+    yaw_deg: float
+    pitch_deg: float
+    radius_deg: float
+    feather_deg: float
+    manifest_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
     """A finished result that the job goes on from.
 
     Attributes:
         sha256: Hash of its stored latents (safetensors), a blob.
         sigma: Noise level that they are brought to, in (0, 1].
-        mask_sha256: Hash of a panorama picture, white where the result is made anew and black
-            where it stays; None makes all of it anew.
+        stage: Index of the stage that starts from them; the stages before it are not made again.
+        part: What of it is made anew; None is all of it.
     """
 
     sha256: str
     sigma: float
-    mask_sha256: str | None = None
+    stage: int = 0
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +183,13 @@ class JobSpec:
     places: tuple[Place, ...] = ()
     ring: bool = True
     base: Base | None = None
+
+    @property
+    def kind(self) -> str:
+        """What the job does: "generate" something new, "refine" or "repaint" a result."""
+        if self.base is None:
+            return "generate"
+        return "refine" if self.base.part is None else "repaint"
 
     def to_plain(self) -> dict[str, Any]:
         """Dicts, lists, strings and numbers only."""

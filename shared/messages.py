@@ -28,7 +28,8 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSummary:
-    """One line of the list of jobs; `created_at` is seconds since 1970."""
+    """One line of the list of jobs; `created_at` is seconds since 1970, `kind` is
+    "generate", "refine" or "repaint"."""
 
     job_id: str
     state: JobState
@@ -44,6 +45,7 @@ class JobSummary:
     created_at: float = 0.0
     artifact: ArtifactRef | None = None
     error: str = ""
+    kind: str = "generate"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

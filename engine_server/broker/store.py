@@ -111,6 +111,7 @@ class Job:
             created_at=self.created_at,
             artifact=self.artifact,
             error=self.error,
+            kind=spec.kind,
         )
 
 

@@ -62,11 +62,12 @@ def list_jobs(options: argparse.Namespace) -> int:
 
 
 def job_line(job: JobSummary) -> str:
-    """Id, state, size and prompt of a job, and where its files are or what went wrong."""
+    """Id, state, size, prompt (and kind) of a job, and where its files are or what went wrong."""
     state = f"{job.state.value} {job.fraction:.0%}" if job.state is JobState.RUNNING else job.state
     size = f"{job.width}x{job.height}x{job.num_frames}"
     end = job.artifact.folder if job.artifact else job.error
-    return f"{job.job_id[:8]}  {state:<12}  {size:<14}  {job.prompt[:48]}  {end}".rstrip()
+    what = job.prompt[:48] if job.kind == "generate" else f"{job.kind}: {job.prompt[:40]}"
+    return f"{job.job_id[:8]}  {state:<12}  {size:<14}  {what}  {end}".rstrip()
 
 
 def cancel_job(options: argparse.Namespace) -> int:

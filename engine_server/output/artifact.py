@@ -1,7 +1,7 @@
 """A job's pictures into its folder: written under a temporary name, renamed when whole.
 
     <library>/<slug>-<id>/  manifest.json  loop.mp4  frames/loop_0001.exr …
-                            poster.png  contact-sheet.png
+                            poster.png  contact-sheet.png  latents.safetensors
 
 The id is a hash of the resolved job and of what made it, so that the same job on the same machine
 lands in the same folder. A folder that is there is never touched.
@@ -25,11 +25,16 @@ import numpy as np
 
 from ...shared.errors import GenerationFailed, InvalidJob
 from ...shared.jobs import ArtifactRef, JobSpec, is_job_id
+from ...shared.latents import NAME as LATENTS_NAME
+from ...shared.latents import LatentsHead
+from ..colour import linear_to_srgb
 from ..room import check_room, estimate_bytes, write_failed
 from . import manifest
-from .exr import write_exr
+from .exr import half_light, write_exr
 from .interpolate import at_rate
+from .latents import write_latents
 from .pictures import ContactSheet, write_poster
+from .repaint import SHEET_NAME, BeforeAfterSheet, OldFrames
 from .video import VideoWriter, exact_fps
 
 SLUG_CHARS = 40
@@ -98,6 +103,7 @@ class ArtifactWriter:
         *,
         num_model_frames: int | None = None,
         on_frame: OnFrame | None = None,
+        old: OldFrames | None = None,
     ) -> None:
         """Write all frames, one by one; a few are in memory at any time.
 
@@ -105,8 +111,10 @@ class ArtifactWriter:
             frames: ERPs [H, W, 3] float32, display-referred sRGB, 0..1, at the model's rate.
             num_model_frames: How many there are; None: as many as the loop has.
             on_frame: Called with (frames written, frames in all).
+            old: The result that is repainted: outside of the part its pixels stay, bit by bit.
 
         Raises:
+            InvalidJob: A frame of `old` cannot be read.
             GenerationFailed: Another number of frames, a wrong shape, or values that are no
                 numbers.
         """
@@ -120,9 +128,9 @@ class ArtifactWriter:
         )
         sheet = ContactSheet(num_frames=spec.num_frames, width=spec.width)
         with self._video() as video:
-            for index, frame in enumerate(finished):
+            for index, (light, frame) in enumerate(self._joined(finished, old)):
                 with self._disk_errors():
-                    write_exr(self._frame_path(index), frame, fps=self._fps)
+                    write_exr(self._frame_path(index), light, fps=self._fps)
                     video.add(frame)
                     if index == 0:
                         write_poster(self._partial / "poster.png", frame)
@@ -131,6 +139,11 @@ class ArtifactWriter:
                     on_frame(index + 1, spec.num_frames)
         with self._disk_errors():
             sheet.save(self._partial / "contact-sheet.png")
+
+    def write_latents(self, latents: np.ndarray, head: LatentsHead) -> None:
+        """Keep the finished latents [C, F, H, W], so that the result can be refined later."""
+        with self._disk_errors():
+            write_latents(self._partial / LATENTS_NAME, latents, head)
 
     def finish(self) -> ArtifactRef:
         """Write the manifest and give the folder its name."""
@@ -174,6 +187,24 @@ class ArtifactWriter:
                     if why.errno not in (errno.EEXIST, errno.ENOTEMPTY):
                         raise  # else somebody took the name just now
             number += 1
+
+    def _joined(
+        self, frames: Iterator[np.ndarray], old: OldFrames | None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Every frame as stored (linear light, float16) and as shown (sRGB, 0..1, float32)."""
+        if old is None:
+            yield from ((half_light(frame), frame) for frame in frames)
+            return
+        assert self._spec.base is not None
+        assert self._spec.base.part is not None
+        sheet = BeforeAfterSheet(self._spec.base.part, num_frames=self._spec.num_frames)
+        for index, frame in enumerate(frames):
+            before = old.light(index)
+            light = old.join(before, half_light(frame))
+            sheet.add(index, before, light)
+            yield light, np.minimum(linear_to_srgb(light), 1.0)
+        with self._disk_errors():
+            sheet.save(self._partial / SHEET_NAME)
 
     def _checked(self, index: int, frame: np.ndarray) -> np.ndarray:
         shape = (self._spec.height, self._spec.width, 3)

@@ -20,23 +20,45 @@ REC709 = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06, 0.3127, 0.3290)
 """Chromaticities x, y of red, green, blue and white (ITU-R BT.709, D65)."""
 
 
-def write_exr(path: Path, frame: np.ndarray, *, fps: Fraction) -> None:
+def half_light(frame: np.ndarray) -> np.ndarray:
+    """Linear light [H, W, 3] float16, as it is stored, of an ERP in display-referred sRGB, 0..1."""
+    return np.minimum(srgb_to_linear(frame), HALF_MAX).astype(np.float16)
+
+
+def write_exr(path: Path, light: np.ndarray, *, fps: Fraction) -> None:
     """Write one panorama.
 
     Args:
         path: File to make.
-        frame: ERP [H, W, 3] float32, display-referred sRGB, 0..1.
+        light: ERP [H, W, 3] float16, linear Rec.709 (`half_light`); stored bit by bit.
         fps: Frames a second, for the header.
 
     Raises:
         OSError: The file could not be written.
     """
-    path.write_bytes(exr_bytes(frame, fps=fps))
+    path.write_bytes(exr_bytes(light, fps=fps))
 
 
-def exr_bytes(frame: np.ndarray, *, fps: Fraction) -> bytes:
+def read_exr(raw: bytes) -> np.ndarray:
+    """The pixels [H, W, 3] float16 of a file that `write_exr` wrote, bit by bit.
+
+    Raises:
+        ValueError: It is another kind of file, or damaged.
+    """
+    try:
+        with OpenEXR.File(io.BytesIO(raw)) as file:
+            channels = file.channels()
+            light = np.asarray(channels["RGB"].pixels) if list(channels) == ["RGB"] else None
+    except (OSError, RuntimeError, TypeError, KeyError) as why:
+        raise ValueError(f"no readable OpenEXR picture: {why}") from why
+    if light is None or light.dtype != np.float16:
+        raise ValueError("no OpenEXR picture with half floats R, G and B alone")
+    return light
+
+
+def exr_bytes(light: np.ndarray, *, fps: Fraction) -> bytes:
     """The same file as bytes; see `write_exr`."""
-    linear = np.minimum(srgb_to_linear(frame), HALF_MAX).astype(np.float16)
+    assert light.dtype == np.float16, light.dtype
     header = {
         "type": OpenEXR.scanlineimage,
         "compression": OpenEXR.ZIP_COMPRESSION,
@@ -46,6 +68,6 @@ def exr_bytes(frame: np.ndarray, *, fps: Fraction) -> bytes:
         "wrapmodes": "periodic,clamp",
     }
     stream = io.BytesIO()
-    with OpenEXR.File(header, {"RGB": np.ascontiguousarray(linear)}) as file:
+    with OpenEXR.File(header, {"RGB": np.ascontiguousarray(light)}) as file:
         file.write(stream)
     return stream.getvalue()

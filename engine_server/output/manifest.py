@@ -31,7 +31,7 @@ _PROJECTION = {
     "right",
     "rows": "row 0 is the zenith; pixel centres lie at i + 0.5",
 }
-_KINDS = {".exr": "frame", ".mp4": "video"}
+_KINDS = {".exr": "frame", ".mp4": "video", ".safetensors": "latents"}
 
 
 def manifest_bytes(

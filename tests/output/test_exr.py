@@ -7,7 +7,7 @@ import OpenEXR
 import pytest
 
 from panoloom.engine_server.colour import srgb_to_linear
-from panoloom.engine_server.output.exr import exr_bytes, write_exr
+from panoloom.engine_server.output.exr import exr_bytes, half_light, read_exr, write_exr
 
 FPS = Fraction(24000, 1001)
 
@@ -19,7 +19,7 @@ def read(path):
 
 def test_what_is_read_back_is_the_linear_picture_in_half_precision(tmp_path):
     frame = np.random.default_rng(0).random((16, 32, 3), dtype=np.float32)
-    write_exr(tmp_path / "a.exr", frame, fps=FPS)
+    write_exr(tmp_path / "a.exr", half_light(frame), fps=FPS)
     _, pixels, _ = read(tmp_path / "a.exr")
     assert pixels.dtype == np.float16
     np.testing.assert_allclose(pixels, srgb_to_linear(frame), rtol=2**-11, atol=2**-25)
@@ -28,7 +28,7 @@ def test_what_is_read_back_is_the_linear_picture_in_half_precision(tmp_path):
 def test_values_that_a_half_can_hold_are_exact(tmp_path):
     frame = np.zeros((2, 4, 3), np.float32)
     frame[0] = 1.0
-    write_exr(tmp_path / "a.exr", frame, fps=FPS)
+    write_exr(tmp_path / "a.exr", half_light(frame), fps=FPS)
     _, pixels, _ = read(tmp_path / "a.exr")
     assert np.array_equal(pixels[0], np.ones((4, 3)))
     assert np.array_equal(pixels[1], np.zeros((4, 3)))
@@ -37,7 +37,7 @@ def test_values_that_a_half_can_hold_are_exact(tmp_path):
 def test_rows_columns_and_channels_keep_their_places(tmp_path):
     frame = np.zeros((4, 8, 3), np.float32)
     frame[0, 0, 0] = frame[0, 7, 1] = frame[3, 0, 2] = 1.0
-    write_exr(tmp_path / "a.exr", frame, fps=FPS)
+    write_exr(tmp_path / "a.exr", half_light(frame), fps=FPS)
     with OpenEXR.File(str(tmp_path / "a.exr"), separate_channels=True) as file:
         planes = {name: channel.pixels for name, channel in file.channels().items()}
     assert sorted(planes) == ["B", "G", "R"]
@@ -46,7 +46,7 @@ def test_rows_columns_and_channels_keep_their_places(tmp_path):
 
 
 def test_the_header_says_what_blender_and_others_need(tmp_path):
-    write_exr(tmp_path / "a.exr", np.full((8, 16, 3), 0.5, np.float32), fps=FPS)
+    write_exr(tmp_path / "a.exr", np.full((8, 16, 3), 0.5, np.float16), fps=FPS)
     header, _, num_parts = read(tmp_path / "a.exr")
     assert num_parts == 1
     assert header["type"] == OpenEXR.scanlineimage
@@ -61,4 +61,16 @@ def test_the_header_says_what_blender_and_others_need(tmp_path):
 
 def test_the_same_picture_gives_the_same_bytes():
     frame = np.random.default_rng(0).random((64, 128, 3), dtype=np.float32)
-    assert exr_bytes(frame, fps=FPS) == exr_bytes(frame.copy(), fps=FPS)
+    assert exr_bytes(half_light(frame), fps=FPS) == exr_bytes(half_light(frame.copy()), fps=FPS)
+
+
+def test_half_floats_come_back_bit_by_bit():
+    light = np.random.default_rng(1).integers(0, 0x7BFF, (8, 16, 3), dtype=np.uint16)
+    back = read_exr(exr_bytes(light.view(np.float16), fps=FPS))
+    assert np.array_equal(back.view(np.uint16), light)
+
+
+@pytest.mark.parametrize("raw", [b"", b"no picture at all", b"\x76\x2f\x31\x01 and then nothing"])
+def test_what_is_no_frame_of_ours_is_refused(raw):
+    with pytest.raises(ValueError, match="OpenEXR"):
+        read_exr(raw)

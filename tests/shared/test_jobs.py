@@ -14,12 +14,14 @@ from panoloom.shared.jobs import (
     Base,
     JobSpec,
     JobState,
+    Part,
     Place,
     Reference,
     Stage,
 )
 
 SHA = "0123456789abcdef" * 4
+PART = Part(yaw_deg=-40, pitch_deg=20, radius_deg=15, feather_deg=6, manifest_sha256=SHA[::-1])
 FULL = JobSpec(
     prompt="northern lights",
     negative_prompt="people",
@@ -33,13 +35,17 @@ FULL = JobSpec(
     stages=(Stage(width=512, height=256, steps=8), Stage(width=1024, height=512, steps=4)),
     sky="stars",
     places=(Place(text="a moon", yaw_deg=-90, pitch_deg=20, radius_deg=30),),
-    base=Base(sha256=SHA, sigma=0.6, mask_sha256=SHA[::-1]),
+    base=Base(sha256=SHA, sigma=0.6, stage=1, part=PART),
 )
 PLANE = JobSpec(prompt="sea", method="planar", width=3072, height=768, ring=False)
 
 
 def place(**changes) -> Place:
     return Place(**({"text": "a moon", "yaw_deg": 0, "pitch_deg": 0, "radius_deg": 30} | changes))
+
+
+def part(**changes) -> Part:
+    return dataclasses.replace(PART, **changes)
 
 
 def refused(spec: JobSpec) -> InvalidJob:
@@ -55,6 +61,12 @@ def test_spec_comes_back_from_plain_data_and_from_its_canonical_form(spec):
     spec.validate()
     assert JobSpec.from_plain(spec.to_plain()) == spec
     assert JobSpec.from_plain(json.loads(spec.canonical())) == spec
+
+
+def test_a_job_says_what_it_does():
+    assert JobSpec(prompt="sea").kind == "generate"
+    assert JobSpec(prompt="sea", base=Base(sha256=SHA, sigma=0.6)).kind == "refine"
+    assert FULL.kind == "repaint"
 
 
 def test_canonical_form_is_sorted_compact_json():
@@ -198,7 +210,13 @@ def test_wrong_types_are_refused_by_the_name_of_the_field(plain, field):
         ({"places": [1]}, "places[0]"),
         ({"base": Base(sha256="x", sigma=0.5)}, "base.sha256"),
         ({"base": Base(sha256=SHA, sigma=0.0)}, "base.sigma"),
-        ({"base": Base(sha256=SHA, sigma=0.5, mask_sha256="x")}, "base.mask_sha256"),
+        ({"base": Base(sha256=SHA, sigma=0.5, stage=8)}, "base.stage"),
+        ({"base": Base(sha256=SHA, sigma=1, part=part(radius_deg=0))}, "base.part.radius_deg"),
+        ({"base": Base(sha256=SHA, sigma=1, part=part(feather_deg=-1))}, "base.part.feather_deg"),
+        (
+            {"base": Base(sha256=SHA, sigma=1, part=part(manifest_sha256="x"))},
+            "base.part.manifest_sha256",
+        ),
         ({"base": 3}, "base"),
         ({"steps": "many"}, "steps"),
         ({"stages": [1]}, "stages[0]"),

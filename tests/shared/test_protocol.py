@@ -17,6 +17,7 @@ STRUCTURES = (
     jobs.Reference,
     jobs.Place,
     jobs.Base,
+    jobs.Part,
     jobs.Stage,
     jobs.Progress,
     jobs.ArtifactRef,
