@@ -18,9 +18,8 @@ from torch import Tensor
 from ...shared.errors import InvalidJob
 from ...shared.jobs import Stage
 from ..models.adapter import Adapter, Cond, LatentSpec
-from ..panorama.erp import resize_erp
-from ..panorama.views import ViewPlan, plan_views
-from .loop import Keep, OnStep, denoise_panorama, packed_start
+from .loop import Keep, OnStep, packed_start
+from .methods import METHODS, StagePlan, plan_method, resized
 from .schedule import flow_sigmas
 
 
@@ -57,8 +56,10 @@ class StepDone:
     denoised: Tensor
 
 
-def plan_stage(stage: Stage, spec: LatentSpec) -> ViewPlan:
-    """The views of a stage.
+def plan_stage(
+    stage: Stage, spec: LatentSpec, *, method: str = "fused", ring: bool = True
+) -> StagePlan:
+    """Where the windows of a stage lie.
 
     Raises:
         InvalidJob: Its size is not whole cells, or no views fit; `details["field"]` says which.
@@ -73,16 +74,24 @@ def plan_stage(stage: Stage, spec: LatentSpec) -> ViewPlan:
                 field=side,
                 nearest=nearest,
             )
-    return plan_views(
+    return plan_method(
+        method,
         latent_width=stage.width // spec.ratio_s,
         latent_height=stage.height // spec.ratio_s,
-        window_hw=spec.window_hw,
+        spec=spec,
         fov_deg=stage.fov_deg,
+        ring=ring,
     )
 
 
 def first_state(
-    stage: Stage, spec: LatentSpec, *, num_frames: int, init: Tensor | None = None
+    stage: Stage,
+    spec: LatentSpec,
+    *,
+    num_frames: int,
+    init: Tensor | None = None,
+    method: str = "fused",
+    ring: bool = True,
 ) -> StageState:
     """Where a job begins: pure noise, over the picture `init` if the stage starts below 1.
 
@@ -93,6 +102,7 @@ def first_state(
         spec: The model's latents.
         num_frames: F, latent frames.
         init: Picture ``[C, F or 1, H, W]`` of any size.
+        method, ring: See `methods.plan_method`.
 
     Raises:
         InvalidJob: The size fits neither cells nor views, or there is no picture to start from.
@@ -102,17 +112,20 @@ def first_state(
             "A first stage that starts below noise level 1 needs a picture to start from.",
             field="stages",
         )
-    plan = plan_stage(stage, spec)
+    plan = plan_stage(stage, spec, method=method, ring=ring)
     shape = (spec.channels, num_frames, plan.latent_height, plan.latent_width)
-    return _entered(0, stage, shape, picture=init)
+    return _entered(0, stage, shape, plan, picture=init)
 
 
 def _entered(
-    index: int, stage: Stage, shape: tuple[int, ...], *, picture: Tensor | None
+    index: int, stage: Stage, shape: tuple[int, ...], plan: StagePlan, *, picture: Tensor | None
 ) -> StageState:
-    """The state a stage begins with: the picture, resampled to it, under its first noise level."""
+    """The state a stage begins with: the picture, resampled to it, under its first noise level.
+
+    q(z'_T | z'_0) of DynamicScaler eq. 2, with the picture as z'_0.
+    """
     if picture is not None:
-        picture = resize_erp(picture, size=(shape[2], shape[3])).expand(shape)
+        picture = resized(picture, plan).expand(shape)
     return StageState(stage=index, step=0, x=packed_start(picture, shape, stage.sigma_start))
 
 
@@ -134,8 +147,12 @@ def denoise_stages(
     on_step: Callable[[StepDone], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
     resume: StageState | None = None,
+    method: str = "fused",
+    ring: bool = True,
 ) -> Tensor:
-    """The whole ladder of the `fused` method: latents ``[C, F, H, W]`` of the last stage.
+    """The whole ladder of a method: latents ``[C, F, H, W]`` of the last stage.
+
+    DynamicScaler eq. 2 (Global Motion Guidance) with any number of stages.
 
     Args:
         stages: Rungs, coarse to fine, sizes in pixels.
@@ -153,17 +170,21 @@ def denoise_stages(
         on_step: Told after each step.
         cancelled: Asked before every model call.
         resume: Where an earlier run stood.
+        method: Name of the method, see `methods.METHODS`.
+        ring: Whether the width of a flat picture is a ring.
 
     Raises:
         Cancelled, InvalidJob, GenerationFailed: See `denoise_panorama`.
     """
-    plans = [plan_stage(stage, adapter.spec) for stage in stages]
-    state = resume or first_state(stages[0], adapter.spec, num_frames=num_frames, init=init)
+    plans = [plan_stage(stage, adapter.spec, method=method, ring=ring) for stage in stages]
+    state = resume or first_state(
+        stages[0], adapter.spec, num_frames=num_frames, init=init, method=method, ring=ring
+    )
     while True:
         index = state.stage
         stage, plan = stages[index], plans[index]
         shape = (adapter.spec.channels, num_frames, plan.latent_height, plan.latent_width)
-        picture = denoise_panorama(
+        picture = METHODS[method](
             state.x,
             adapter=adapter,
             cond=cond,
@@ -185,15 +206,14 @@ def denoise_stages(
             return picture
         above = plans[index + 1]
         finer = (*shape[:2], above.latent_height, above.latent_width)
-        state = _entered(index + 1, stages[index + 1], finer, picture=picture)
+        state = _entered(index + 1, stages[index + 1], finer, above, picture=picture)
 
 
-def _resized(keep: Keep | None, plan: ViewPlan) -> Keep | None:
+def _resized(keep: Keep | None, plan: StagePlan) -> Keep | None:
     if keep is None:
         return None
-    size = (plan.latent_height, plan.latent_width)
-    mask = resize_erp(keep.mask, size=size).clamp(0, 1)
-    return Keep(latents=resize_erp(keep.latents, size=size), mask=mask)
+    mask = resized(keep.mask, plan).clamp(0, 1)
+    return Keep(latents=resized(keep.latents, plan), mask=mask)
 
 
 def _teller(

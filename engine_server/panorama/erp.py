@@ -225,7 +225,7 @@ def _cubic(distance: Floats) -> Floats:
     return np.where(d < 1, near, np.where(d < 2, far, 0.0))
 
 
-def _resize_taps(size_in: int, size_out: int) -> tuple[Ints, Floats]:
+def resize_taps(size_in: int, size_out: int) -> tuple[Ints, Floats]:
     """Unwrapped input cells and weights, each ``[size_out, taps]``; wider when shrinking."""
     stretch = max(1.0, size_in / size_out)
     centre = (np.arange(size_out) + 0.5) * size_in / size_out - 0.5
@@ -244,10 +244,10 @@ def resize_erp(erp: Tensor, *, size: tuple[int, int]) -> Tensor:
     height, width = erp.shape[-2:]
     if size == (height, width):
         return erp.clone()
-    cells, weights = _resize_taps(width, size[1])
+    cells, weights = resize_taps(width, size[1])
     across = np.zeros((size[1], width))
     np.add.at(across, (np.arange(size[1])[:, None], cells % width), weights)
-    cells, weights = _resize_taps(height, size[0])
+    cells, weights = resize_taps(height, size[0])
     rows, over = wrap_cells(cells, np.zeros_like(cells), height=height, width=width)
     down = np.zeros((2, size[0], height))
     np.add.at(down, ((over != 0).astype(np.int64), np.arange(size[0])[:, None], rows), weights)
