@@ -61,6 +61,8 @@ class ViewGeometry:
     Attributes:
         elevation_rad: Pitch of every cell, float32 ``[N, h, w]``.
         fov_deg: Field of view of all N, degrees.
+        azimuth_rad: Yaw of every cell in the panorama, float32 ``[N, h, w]``; None leaves the model
+            untold of it, as when a given picture already says where its light stands.
         yaw_deg: Heading of each window's centre.
         pitch_deg: Elevation of each window's centre.
         frames: Latent frames of the panorama that each window shows, in order.
@@ -68,6 +70,7 @@ class ViewGeometry:
 
     elevation_rad: Tensor
     fov_deg: float
+    azimuth_rad: Tensor | None = None
     yaw_deg: tuple[float, ...] = ()
     pitch_deg: tuple[float, ...] = ()
     frames: tuple[tuple[int, ...], ...] = ()

@@ -64,6 +64,7 @@ class LookupTable:
         taps, weights: View cells that each ERP cell interpolates, ``[H * W, K]``; rows sum to 1.
         owner: The view that owns each ERP cell, ``[H * W]``.
         elevation_rad: Pitch of every view cell, ``[V, h, w]``.
+        azimuth_rad: Yaw of every view cell in the panorama, -pi..pi, ``[V, h, w]``.
         margin: Least depth of an owned cell inside its owner; 0 is the border, 1 the centre.
     """
 
@@ -79,6 +80,7 @@ class LookupTable:
     weights: Tensor
     owner: Tensor
     elevation_rad: Tensor
+    azimuth_rad: Tensor
     margin: float
 
     def turned(self, columns: int) -> LookupTable:
@@ -95,6 +97,7 @@ class LookupTable:
             taps=self._turned_rows(self.taps, columns),
             weights=self._turned_rows(self.weights, columns),
             owner=self._turned_rows(self.owner, columns),
+            azimuth_rad=_wrapped(self.azimuth_rad + np.radians(turn_deg)),
         )
 
     def _turned_rows(self, rows: Tensor, columns: int) -> Tensor:
@@ -103,6 +106,10 @@ class LookupTable:
 
 def _turned_cells(cells: Tensor, columns: int, width: int) -> Tensor:
     return cells - cells % width + (cells + columns) % width
+
+
+def _wrapped(angle_rad: Tensor) -> Tensor:
+    return torch.remainder(angle_rad + np.pi, 2 * np.pi) - np.pi
 
 
 def _turned_view(view: View, turn_deg: float) -> View:
@@ -142,7 +149,7 @@ def build_table(
     if feather > 0:
         taps, weights = _feathered(views[0], depth, across, down, taps, weights, feather)
     directions = np.stack([view.directions() for view in views])
-    elevation = erp.directions_to_angles(directions)[1]
+    azimuth, elevation = erp.directions_to_angles(directions)
     reads, read_weights = erp.bicubic_taps(directions.reshape(-1, 3), height=height, width=width)
     fine = (height * NOISE_FINENESS, width * NOISE_FINENESS)
     noise_cells, noise_weights, noise_starts = _footprints(views, *fine)
@@ -159,6 +166,7 @@ def build_table(
         weights=torch.from_numpy(weights.astype(np.float32)),
         owner=torch.from_numpy(owner),
         elevation_rad=torch.from_numpy(elevation.astype(np.float32)),
+        azimuth_rad=torch.from_numpy(azimuth.astype(np.float32)),
         margin=margin,
     )
 

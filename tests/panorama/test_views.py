@@ -227,3 +227,15 @@ def _plain(view: View) -> dict[str, float]:
 @pytest.mark.parametrize(("length", "spacing"), [(64, 16), (96, 12), (128, 12.8), (60, 20)])
 def test_stride_is_coprime_with_the_ring(length, spacing):
     assert math.gcd(coprime_stride(length, spacing), length) == 1
+
+
+def test_azimuth_of_every_view_cell_turns_with_the_views():
+    table = plan(64).table(0)
+    turned = table.turned(16)
+    middle = table.azimuth_rad[:, 7:9, 7:9]
+    for k, view in enumerate(table.views):
+        if abs(view.pitch_deg) < 60:
+            away = torch.remainder(middle[k] - math.radians(view.yaw_deg) + math.pi, 2 * math.pi)
+            assert (away - math.pi).abs().max() < 0.2
+    gap = turned.azimuth_rad - table.azimuth_rad - math.pi / 2
+    assert (torch.remainder(gap + math.pi, 2 * math.pi) - math.pi).abs().max() < 1e-5

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from ...panorama.erp import wrap_cells
 from ..adapter import Cond, LatentSpec, ViewGeometry
+from . import light
 from .autoencoder import CHANNELS, RATIO
 from .checkpoint import load_weights
-from .text import pad_tokens, tokenize
+from .text import TOKENS, pad_tokens, tokenize
 
 MARGIN_ACROSS = 8  # cells decoded beyond the seam: all that the decoder can see
 MARGIN_UP = 4  # cells decoded beyond a pole
@@ -60,22 +61,35 @@ class PreviewAdapter:
 
     @torch.inference_mode()
     def encode_prompt(self, texts: list[str]) -> Cond:
-        """One vector for each text under "text", [len(texts), 256]; lists the unknown words."""
+        """One vector for each text under "text", [len(texts), 256]; lists the unknown words.
+
+        "light" is the height of the sun or moon that each text implies, radians [len(texts)].
+        """
         tokens, ignored = [], {}
         for text in texts:
             ids, unknown = tokenize(text)
             tokens.append(ids)
             ignored.update(dict.fromkeys(unknown))
         vectors = self._denoiser.text(pad_tokens(tokens).to(self._device))
-        return Cond(tensors={"text": vectors}, ignored_words=tuple(ignored))
+        heights = [light.pitch_for({TOKENS[i - 1] for i in ids}) for ids in tokens]
+        return Cond(
+            tensors={"text": vectors, "light": torch.tensor(heights)},
+            ignored_words=tuple(ignored),
+        )
 
     @torch.inference_mode()
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
-        """Estimate of x0, [N, C, F, h, w]; a view whose elevation is not finite is untold."""
+        """Estimate of x0, [N, C, F, h, w]; where elevation or azimuth is not finite, untold."""
         count = len(x)
         noisy = x.to(self._device, torch.float32)
         elevation = views.elevation_rad.to(self._device, torch.float32)
         told = elevation.flatten(1).isfinite().all(dim=1).float()
+        azimuth = views.azimuth_rad
+        azimuth = torch.full_like(elevation, torch.nan) if azimuth is None else azimuth
+        pitch = cond.tensors["light"][:1].expand(count)
+        light_told = light.light_channels(
+            azimuth.to(elevation), elevation, torch.zeros_like(pitch), pitch
+        )
         velocity = self._denoiser(
             noisy,
             torch.full((count,), float(sigma), device=self._device),
@@ -83,6 +97,7 @@ class PreviewAdapter:
             elevation.nan_to_num(0.0, 0.0, 0.0),
             torch.full((count,), float(views.fov_deg), device=self._device),
             told,
+            light_told.to(self._device),
         )
         return (noisy - sigma * velocity).to(x.device, x.dtype)
 

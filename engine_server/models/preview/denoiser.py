@@ -1,4 +1,4 @@
-"""The denoiser: a factorised space-time UNet over 16x16 cells, told the elevation of each cell.
+"""The denoiser: a factorised space-time UNet over 16x16 cells, told where each cell looks.
 
 Flow matching: x_sigma = (1 - sigma) x0 + sigma eps; the network predicts v = eps - x0. Space is
 mixed by convolutions with replicated borders and by attention at the coarse level, frame by frame;
@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from . import light
 from .autoencoder import CHANNELS, conv
 from .text import TextEncoder
 
@@ -112,7 +113,7 @@ class Denoiser(nn.Module):
         self.text = TextEncoder(out=COND)
         self.sigma = nn.Sequential(nn.Linear(64, COND), nn.SiLU(), nn.Linear(COND, COND))
         self.fov = nn.Linear(2, COND)
-        self.enter = conv(CHANNELS + 3, wide)
+        self.enter = conv(CHANNELS + 3 + light.CHANNELS, wide)
         self.down = nn.ModuleList((Stage(wide, False), Stage(wide, False)))
         self.shrink = nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * wide, deep, 1))
         self.middle = nn.ModuleList((Stage(deep, True), Stage(deep, False), Stage(deep, True)))
@@ -139,6 +140,7 @@ class Denoiser(nn.Module):
         elevation: Tensor,
         fov_deg: Tensor,
         told: Tensor,
+        light_told: Tensor,
     ) -> Tensor:
         """Predicted velocity, [N, C, F, h, w].
 
@@ -149,6 +151,7 @@ class Denoiser(nn.Module):
             elevation: Elevation of the cells in radians, [N, h, w].
             fov_deg: Field of view, [N].
             told: 1 where elevation and field of view may be used, else 0, [N].
+            light_told: What is told of the light, `light.light_channels`, [N, 4, h, w].
         """
         n, c, frames, h, w = x.shape
         cond = self.condition(sigma, text, fov_deg, told).repeat_interleave(frames, dim=0)
@@ -156,8 +159,9 @@ class Denoiser(nn.Module):
         where = torch.stack(
             (height, torch.tanh(6.0 * height), told[:, None, None].expand_as(height)), 1
         )
-        where = where[:, :, None].expand(n, 3, frames, h, w)
-        y = torch.cat((x, where), dim=1).transpose(1, 2).reshape(n * frames, c + 3, h, w)
+        where = torch.cat((where, light_told), dim=1)
+        where = where[:, :, None].expand(-1, -1, frames, -1, -1)
+        y = torch.cat((x, where), dim=1).transpose(1, 2).flatten(0, 1)
         y = self.enter(y.contiguous(memory_format=torch.channels_last))
         for stage in self.down:
             y = stage(y, cond, frames)

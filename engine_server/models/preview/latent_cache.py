@@ -4,16 +4,40 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from . import light
 from .captions import caption
 from .checkpoint import load_autoencoder, load_state, save_state
-from .dataset import CELLS, draw_look, elevation, render, to_signed
+from .dataset import CELLS, Look, azimuth, draw_look, elevation, render, to_signed
 from .text import pad_tokens, tokenize
 
 SHARD = 250
+UNTOLD_LIGHT = 0.15  # how often training leaves out where the light is
+
+
+def shard_looks(seed: int, frames: int, shard: int, count: int = SHARD) -> list[Look]:
+    """The views that a shard shows: the same for the same numbers."""
+    rng = Random(f"{seed}-{frames}-{shard}")
+    return [draw_look(rng) for _ in range(count)]
+
+
+def look_facts(looks: list[Look]) -> dict[str, Any]:
+    """What training has to know of each view, as tensors and plain lists of len(looks)."""
+    lights = [look.world.sky.sun or (0.0, light.NONE) for look in looks]
+    return {
+        "yaw_deg": torch.tensor([look.yaw_deg for look in looks]),
+        "pitch_deg": torch.tensor([look.pitch_deg for look in looks]),
+        "fov_deg": torch.tensor([look.fov_deg for look in looks]),
+        "light_yaw_rad": torch.tensor([yaw for yaw, _ in lights]),
+        "light_pitch_rad": torch.tensor([pitch for _, pitch in lights]),
+        "words": [look.world.words for look in looks],
+        "has_sky": [look.world.kind == "open" for look in looks],
+        "family": [look.world.family for look in looks],
+    }
 
 
 def cache_clips(run: Path, count: int, frames: int, seed: int) -> None:
@@ -23,21 +47,13 @@ def cache_clips(run: Path, count: int, frames: int, seed: int) -> None:
         path = run / f"latents-{frames}-{seed}-{shard:03d}.safetensors"
         if path.exists():
             continue
-        rng = Random(f"{seed}-{frames}-{shard}")
-        looks = [draw_look(rng) for _ in range(min(SHARD, count - shard * SHARD))]
+        looks = shard_looks(seed, frames, shard, min(SHARD, count - shard * SHARD))
         parts = []
         for look in looks:
             with torch.no_grad():
                 parts.append(model.encode(to_signed(render(look, frames))).half())
-        saved = {
-            "latents": torch.stack(parts).transpose(1, 2).contiguous(),  # [N, C, F, h, w]
-            "pitch_deg": torch.tensor([look.pitch_deg for look in looks]),
-            "fov_deg": torch.tensor([look.fov_deg for look in looks]),
-            "words": [look.world.words for look in looks],
-            "has_sky": [look.world.kind == "open" for look in looks],
-            "family": [look.world.family for look in looks],
-        }
-        save_state(path, saved)
+        latents = torch.stack(parts).transpose(1, 2).contiguous()  # [N, C, F, h, w]
+        save_state(path, {"latents": latents, **look_facts(looks)})
 
 
 class Pool:
@@ -46,7 +62,7 @@ class Pool:
     def __init__(self, run: Path) -> None:
         self.run, self.seen = run, set()
         self.clips: dict[int, list[Tensor]] = {}
-        self.facts: dict[int, list[tuple[float, float, dict, bool]]] = {}
+        self.facts: dict[int, list[dict[str, Any]]] = {}
         self.refresh()
 
     def refresh(self) -> None:
@@ -56,52 +72,63 @@ class Pool:
                 continue
             self.seen.add(path.name)
             saved = load_state(path)
-            frames = saved["latents"].shape[2]
-            self.clips.setdefault(frames, []).extend(saved["latents"])
-            rows = zip(
-                saved["pitch_deg"].tolist(),
-                saved["fov_deg"].tolist(),
-                saved["words"],
-                saved["has_sky"],
-                strict=True,
-            )
+            latents = saved.pop("latents")
+            frames = latents.shape[2]
+            self.clips.setdefault(frames, []).extend(latents)
+            columns = [v.tolist() if isinstance(v, Tensor) else v for v in saved.values()]
+            rows = [dict(zip(saved, row, strict=True)) for row in zip(*columns, strict=True)]
             self.facts.setdefault(frames, []).extend(rows)
 
     def count(self, frames: int) -> int:
         """How many clips of this many frames there are."""
         return len(self.clips.get(frames, []))
 
+    def pick(self, single: bool, rng: Random) -> tuple[int, int]:
+        """(kind, number) of a random clip; only of the longest kind unless `single`."""
+        longest = max(self.clips)
+        if not single:
+            return longest, rng.randrange(self.count(longest))
+        number = rng.randrange(sum(self.count(frames) for frames in self.clips))
+        for frames in sorted(self.clips):
+            if number < self.count(frames):
+                return frames, number
+            number -= self.count(frames)
+        raise AssertionError
+
     def batch(self, size: int, single: bool, rng: Random) -> dict[str, Tensor]:
-        """A random batch: latents [N, C, F, h, w], tokens [N, L], elevation, fov_deg.
+        """A random batch: latents [N, C, F, h, w], tokens [N, L], elevation, fov_deg, light_told.
 
         single takes one frame out of any clip; otherwise only clips of the longest kind.
         """
-        longest = max(self.clips)
-        latents, pitches, fovs, tokens = [], [], [], []
-        total = sum(self.count(f) for f in self.clips)
+        latents, tokens, rows = [], [], []
         for _ in range(size):
-            frames = longest
-            if single:
-                pick = rng.randrange(total)
-                for frames in sorted(self.clips):
-                    if pick < self.count(frames):
-                        break
-                    pick -= self.count(frames)
-            else:
-                pick = rng.randrange(self.count(longest))
-            clip = self.clips[frames][pick]
+            frames, number = self.pick(single, rng)
+            clip, row = self.clips[frames][number], self.facts[frames][number]
             if single:
                 at = rng.randrange(frames)
                 clip = clip[:, at : at + 1]
-            pitch, fov, words, has_sky = self.facts[frames][pick]
             latents.append(clip)
-            pitches.append(pitch)
-            fovs.append(fov)
-            tokens.append(tokenize(caption(words, has_sky, pitch, rng))[0])
-        pitch_deg, fov_deg = torch.tensor(pitches), torch.tensor(fovs)
+            said = caption(row["words"], row["has_sky"], row["pitch_deg"], rng)
+            tokens.append(tokenize(said)[0])
+            untold = rng.random() < UNTOLD_LIGHT
+            rows.append({**row, "light_pitch_rad": light.UNTOLD} if untold else row)
         return {
             "latents": torch.stack(latents).float(),
             "tokens": pad_tokens(tokens),
-            "elevation": elevation(pitch_deg, fov_deg, CELLS),
-            "fov_deg": fov_deg,
+            **told_geometry(rows),
         }
+
+
+def told_geometry(rows: list[dict[str, Any]]) -> dict[str, Tensor]:
+    """What the network is told of views with these facts: elevation, fov_deg, light_told."""
+    names = ("yaw_deg", "pitch_deg", "fov_deg", "light_yaw_rad", "light_pitch_rad")
+    yaw, pitch, fov, light_yaw, light_pitch = (
+        torch.tensor([row[name] for row in rows]) for name in names
+    )
+    heights = elevation(pitch, fov, CELLS)
+    across = azimuth(yaw, pitch, fov, CELLS)
+    return {
+        "elevation": heights,
+        "fov_deg": fov,
+        "light_told": light.light_channels(across, heights, light_yaw, light_pitch),
+    }

@@ -9,10 +9,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from . import light
 from .autoencoder import Autoencoder
-from .dataset import CELLS, elevation
+from .dataset import CELLS, azimuth, elevation
 from .denoiser import Denoiser
-from .text import pad_tokens, tokenize
+from .text import TOKENS, pad_tokens, tokenize
 
 PROMPTS = (
     "northern lights over a calm sea",
@@ -45,15 +46,24 @@ def sample_views(
     guidance_scale: float = 3.0,
     shift: float = 2.0,
     fov_deg: float = 90.0,
+    yaw_deg: float = 0.0,
     seed: int = 0,
 ) -> Tensor:
-    """Latents of views with these pitches, [N, C, F, 16, 16], by Euler steps."""
+    """Latents of views with these pitches, [N, C, F, 16, 16], by Euler steps.
+
+    yaw_deg is counted from the sun or moon that the prompt implies.
+    """
     count = len(pitch_deg)
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(count, 8, frames, CELLS, CELLS, generator=generator)
     fov = torch.full((count,), fov_deg)
     height = elevation(torch.tensor(pitch_deg), fov)
-    text = model.text(pad_tokens([tokenize(prompt)[0], []]))
+    ids = tokenize(prompt)[0]
+    text = model.text(pad_tokens([ids, []]))
+    across = azimuth(torch.full((count,), yaw_deg), torch.tensor(pitch_deg), fov)
+    pitch = torch.full((count,), light.pitch_for({TOKENS[i - 1] for i in ids}))
+    lit = light.light_channels(across, height, torch.zeros(count), pitch)
+    dark = light.light_channels(across, height, torch.zeros(count), pitch * light.UNTOLD)
     text = text.repeat_interleave(count, dim=0)
     line = torch.linspace(1.0, 0.0, steps + 1)
     sigmas = shift * line / (1.0 + (shift - 1.0) * line)
@@ -61,7 +71,13 @@ def sample_views(
     for here, there in pairwise(sigmas.tolist()):
         level = torch.full((2 * count,), here)
         both = model(
-            x.repeat(2, 1, 1, 1, 1), level, text, height.repeat(2, 1, 1), fov.repeat(2), told
+            x.repeat(2, 1, 1, 1, 1),
+            level,
+            text,
+            height.repeat(2, 1, 1),
+            fov.repeat(2),
+            told,
+            torch.cat((lit, dark)),
         )
         cond, uncond = both.chunk(2)
         x = x + (there - here) * (uncond + guidance_scale * (cond - uncond))

@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of this training run")
     parser.add_argument(
-        "--minutes", type=float, default=10.0, help="wall-clock length of the training"
+        "--minutes", type=float, default=10.0, help="wall-clock length (ae, decoder)"
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
@@ -32,7 +32,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes that train")
     parser.add_argument("--rank", type=int, default=0, help="which of the workers this is")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=10**9, help="stop after this many steps")
+    parser.add_argument("--steps", type=int, default=10**9, help="length of the run in steps")
+    parser.add_argument("--stop-at", type=int, default=None, help="stop after this step for now")
+    parser.add_argument("--start-from", type=Path, default=None, help="weights to begin with")
+    parser.add_argument("--single-part", type=float, default=0.27, help="share on single frames")
+    parser.add_argument("--batch", type=int, default=6, help="clips a step; single frames: 5 1/3 x")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--refresh", action="store_true", help="take up clips as they are cached")
     parser.add_argument("--out", type=Path, default=None, help="where samples or weights go")
     args = parser.parse_args(argv)
     args.run.mkdir(parents=True, exist_ok=True)
@@ -57,17 +63,23 @@ def _run(args: argparse.Namespace) -> None:
 
         cache_clips(args.run, args.count, args.frames, args.seed)
     elif args.command == "denoiser":
-        from .train_denoiser import train_denoiser
+        from .train_denoiser import Course, train_denoiser
 
-        train_denoiser(
-            args.run,
-            args.minutes,
-            args.seed,
-            max_steps=args.steps,
+        course = Course(
+            steps=args.steps,
+            stop_at=args.stop_at,
+            seed=args.seed,
+            start_from=args.start_from,
+            singles=args.batch * 16 // 3,
+            clips=args.batch,
+            single_part=args.single_part,
             bf16=args.bf16,
+            device=args.device,
+            refresh=args.refresh,
             rank=args.rank,
             workers=args.workers,
         )
+        train_denoiser(args.run, course)
     elif args.command == "samples":
         from .checkpoint import load_autoencoder, load_average
         from .sampling import contact_sheet

@@ -24,7 +24,8 @@ def denoiser() -> Denoiser:
 def run(model: Denoiser, x: torch.Tensor) -> torch.Tensor:
     n = len(x)
     text = model.text(torch.zeros(n, 1, dtype=torch.long))
-    geometry = torch.zeros(n, 16, 16), torch.full((n,), 90.0), torch.ones(n)
+    views = torch.zeros(n, 16, 16), torch.full((n,), 90.0), torch.ones(n)
+    geometry = *views, torch.zeros(n, 4, 16, 16)
     return model(x, torch.full((n,), 0.5), text, *geometry)
 
 

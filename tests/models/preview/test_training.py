@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
 import torch
 
-from panoloom.engine_server.models.preview import checkpoint, latent_cache, train_denoiser
+from panoloom.engine_server.models.preview import (
+    checkpoint,
+    denoiser,
+    latent_cache,
+    light,
+    train_denoiser,
+)
 from panoloom.engine_server.models.preview.train import main
 
 
@@ -17,13 +24,13 @@ def test_training_resumes_and_exports_weights_that_load(tmp_path):
     main(["ae", *run, "--count", "8", "--steps", "2", "--minutes", "5"])
     main(["decoder", *run, "--count", "8", "--steps", "1", "--minutes", "5"])
     main(["cache", *run, "--count", "3", "--frames", "8"])
-    main(["denoiser", *run, "--minutes", "5", "--steps", "1"])
-    main(["denoiser", *run, "--minutes", "5", "--steps", "2"])
-    trainer = train_denoiser.Trainer(tmp_path, 1)
+    main(["denoiser", *run, "--steps", "2", "--stop-at", "1"])
+    main(["denoiser", *run, "--steps", "2"])
+    trainer = train_denoiser.Trainer(tmp_path, train_denoiser.Course(steps=2))
     assert trainer.step == 2
     main(["export", *run, "--out", str(tmp_path / "weights")])
-    _, denoiser = checkpoint.load_weights(tmp_path / "weights")
-    for name, value in denoiser.state_dict().items():
+    _, exported = checkpoint.load_weights(tmp_path / "weights")
+    for name, value in exported.state_dict().items():
         torch.testing.assert_close(value, trainer.average.state_dict()[name], atol=2e-3, rtol=2e-3)
 
 
@@ -36,24 +43,46 @@ def test_states_come_back_as_they_were_saved(tmp_path):
     assert back["empty"] == {}
 
 
-def test_pool_takes_up_shards_that_appear_and_batches_them(tmp_path):
-    def shard(name: str, frames: int) -> None:
-        rows = 4
-        checkpoint.save_state(
-            tmp_path / f"latents-{name}.safetensors",
-            {
-                "latents": torch.randn(rows, 8, frames, 16, 16).half(),
-                "pitch_deg": torch.zeros(rows),
-                "fov_deg": torch.full((rows,), 90.0),
-                "words": [{"subject": ("sea",)}] * rows,
-                "has_sky": [True] * rows,
-            },
-        )
+def write_shard(run: Path, name: str, frames: int) -> None:
+    looks = latent_cache.shard_looks(1, frames, 0, 4)
+    latents = torch.randn(4, 8, frames, 16, 16, generator=torch.Generator().manual_seed(frames))
+    saved = {"latents": latents.half(), **latent_cache.look_facts(looks)}
+    checkpoint.save_state(run / f"latents-{name}.safetensors", saved)
 
-    shard("1-a", 1)
+
+def test_a_run_that_was_stopped_ends_with_the_same_bytes_as_an_undisturbed_one(tmp_path):
+    weights = []
+    for name, stops in (("whole", (None,)), ("stopped", (1, None))):
+        run = tmp_path / name
+        run.mkdir()
+        write_shard(run, "1-a", 1)
+        for stop in stops:
+            course = train_denoiser.Course(steps=2, stop_at=stop, singles=2, single_part=1.0)
+            train_denoiser.train_denoiser(run, course)
+        weights.append(checkpoint.load_state(run / "denoiser.safetensors")["model"])
+    for key, value in weights[0].items():
+        assert torch.equal(value, weights[1][key]), key
+
+
+def test_weights_of_a_sibling_with_fewer_inputs_make_the_same_picture():
+    model, old = denoiser.Denoiser(), denoiser.Denoiser()
+    with torch.no_grad():
+        for weight in old.parameters():
+            weight.normal_(std=0.05)
+    weights = old.state_dict()
+    inputs = weights["enter.weight"].shape[1]
+    weights["enter.weight"][:, inputs - light.CHANNELS :] = 0.0
+    smaller = {**weights, "enter.weight": weights["enter.weight"][:, : inputs - light.CHANNELS]}
+    train_denoiser.take_over(model, smaller)
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, weights[key]), key
+
+
+def test_pool_takes_up_shards_that_appear_and_batches_them(tmp_path):
+    write_shard(tmp_path, "1-a", 1)
     pool = latent_cache.Pool(tmp_path)
     assert pool.batch(5, True, Random(0))["latents"].shape == (5, 8, 1, 16, 16)
-    shard("8-a", 8)
+    write_shard(tmp_path, "8-a", 8)
     pool.refresh()
     assert pool.batch(2, False, Random(0))["latents"].shape == (2, 8, 8, 16, 16)
     assert pool.batch(6, True, Random(0))["latents"].shape == (6, 8, 1, 16, 16)
