@@ -75,6 +75,7 @@ class ArtifactWriter:
         self._job_id = job_id
         self._made_with = made_with
         self._notes = notes
+        self._measured: dict[str, float] = {}
         self._fps = exact_fps(spec.fps)
         self._num_model_frames = 0
         self._name = f"{slug(spec.prompt)}-{_identity(spec, made_with)[:8]}"
@@ -145,6 +146,11 @@ class ArtifactWriter:
         with self._disk_errors():
             write_latents(self._partial / LATENTS_NAME, latents, head)
 
+    def measured(self, name: str, value: float, *, note: str) -> None:
+        """Put a figure into the manifest, and what it means among the notes."""
+        self._measured[name] = round(value, 4)
+        self._notes = (*self._notes, note)
+
     def finish(self) -> ArtifactRef:
         """Write the manifest and give the folder its name."""
         with self._disk_errors():
@@ -155,6 +161,7 @@ class ArtifactWriter:
                 num_model_frames=self._num_model_frames,
                 made_with=self._made_with,
                 notes=self._notes,
+                measured=self._measured,
             )
             (self._partial / manifest.NAME).write_bytes(raw)
             _sync(self._partial)

@@ -94,14 +94,14 @@ class Motion:
         self._before, self._after = self._padded(before), self._padded(after)
         if self._is_still:
             return
-        with _one_thread():
+        with one_thread():
             self._forth, self._back = _flows(self._before, self._after)
 
     def at(self, phase: float) -> np.ndarray:
         """The frame at `phase` in (0, 1), [H, W, 3] float32, 0..1."""
         if self._is_still:
             return self._cropped(self._before)
-        with _one_thread():
+        with one_thread():
             old, old_weight = _trace(self._before, self._after, self._forth, self._back, phase)
             new, new_weight = _trace(self._after, self._before, self._back, self._forth, 1 - phase)
         still, still_weight = self._stay(phase)
@@ -200,7 +200,7 @@ def _counted(frames: Iterator[np.ndarray], num_frames: int) -> Iterator[np.ndarr
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """The search depends on the number of threads in its last bits: the machine may not choose."""
     before = cv2.getNumThreads()
     cv2.setNumThreads(1)

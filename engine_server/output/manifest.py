@@ -42,6 +42,7 @@ def manifest_bytes(
     num_model_frames: int,
     made_with: dict[str, Any],
     notes: tuple[str, ...],
+    measured: dict[str, float] | None = None,
 ) -> bytes:
     """The manifest of the files that lie in `folder`, as canonical JSON."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
@@ -65,6 +66,7 @@ def manifest_bytes(
             "projection": _PROJECTION,
             "colour": _COLOUR,
             "notes": list(notes),
+            "measured": measured or {},
             "files": [_entry(folder, path) for path in paths],
         }
     )

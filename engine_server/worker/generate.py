@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -15,9 +15,11 @@ from ..denoise.loop import Cancelled
 from ..denoise.stages import StageState, StepDone, denoise_stages, first_state
 from ..models import catalog
 from ..models.adapter import Adapter
+from ..output.agreement import MotionAgreement
 from ..output.artifact import ArtifactWriter
 from ..output.pictures import preview_jpeg
 from ..room import check_room
+from .base import BaseResult, latents_head, read_base
 from .checkpoint import Checkpoint
 from .condition import Conditioning, condition
 from .models import LoadedModels
@@ -75,13 +77,15 @@ def generate(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
     adapter = models.load(job.spec.model)
     meter.tell("condition")
     conditioning = condition(job.spec, adapter, job.blobs)
+    base = read_base(job.spec, adapter, job.blobs, job.library)
+    if base is not None and job.spec.base is not None:
+        conditioning = base.steer(conditioning, job.spec.base.sigma)
     checkpoint = Checkpoint(job.work_dir, job.spec.sha256())
     start = checkpoint.load() or noise(job.spec, adapter, conditioning)
     latents = denoise(job, adapter, conditioning, start, checkpoint, meter, reporter)
-    frames = decode(job.spec, adapter, latents, conditioning)
-    artifact = write(
-        job, frames, latents.shape[1] * adapter.spec.ratio_t, conditioning, meter, reporter
-    )
+    if base is not None:
+        latents = base.settle(latents)
+    artifact = write(job, adapter, latents, conditioning, base, meter, reporter)
     checkpoint.clear()
     return artifact
 
@@ -93,13 +97,23 @@ def num_latent_frames(spec: JobSpec, adapter: Adapter) -> int:
 
 
 def noise(spec: JobSpec, adapter: Adapter, conditioning: Conditioning) -> StageState:
-    """The state a job starts from: pure noise, over the reference where there is one."""
-    return first_state(
-        spec.stages[0],
+    """The state a job starts from: pure noise, over the reference or the base where there is one.
+
+    A job that refines a result enters the ladder at the stage above it.
+    """
+    first = first_stage(spec)
+    state = first_state(
+        spec.stages[first],
         adapter.spec,
         num_frames=num_latent_frames(spec, adapter),
         init=conditioning.init,
     )
+    return replace(state, stage=first)
+
+
+def first_stage(spec: JobSpec) -> int:
+    """Index of the stage a job begins with."""
+    return 0 if spec.base is None else spec.base.stage
 
 
 def denoise(
@@ -113,15 +127,16 @@ def denoise(
 ) -> torch.Tensor:
     """Latents ``[C, F, H, W]`` of the finished panorama; previews and checkpoints on the way."""
     spec = job.spec
-    total = sum(stage.steps for stage in spec.stages)
-    before = sum(stage.steps for stage in spec.stages[: start.stage]) + start.step
+    skipped = sum(stage.steps for stage in spec.stages[: first_stage(spec)])
+    total = sum(stage.steps for stage in spec.stages) - skipped
+    before = sum(stage.steps for stage in spec.stages[: start.stage]) + start.step - skipped
     meter.tell("denoise", before, total)
 
     def on_step(done: StepDone) -> None:
         checkpoint.save(done.state)
-        meter.tell("denoise", done.steps_done, done.steps_total)
+        meter.tell("denoise", done.steps_done - skipped, total)
         picture = next(iter(decode(spec, adapter, done.denoised[:, :1], conditioning)))
-        reporter.preview(done.steps_done, *preview_jpeg(picture))
+        reporter.preview(done.steps_done - skipped, *preview_jpeg(picture))
 
     return denoise_stages(
         spec.stages,
@@ -158,9 +173,10 @@ def decode(
 
 def write(
     job: Job,
-    frames: Iterator[np.ndarray],
-    num_model_frames: int,
+    adapter: Adapter,
+    latents: torch.Tensor,
     conditioning: Conditioning,
+    base: BaseResult | None,
     meter: ProgressMeter,
     reporter: Reporter,
 ) -> ArtifactRef:
@@ -171,10 +187,23 @@ def write(
         if reporter.cancelled():
             raise Cancelled
 
-    meter.tell("write", 0, job.spec.num_frames)
+    spec = job.spec
+    meter.tell("write", 0, spec.num_frames)
+    frames = decode(spec, adapter, latents, conditioning)
+    agreement = MotionAgreement()
+    if base is not None and base.old is None:
+        frames = agreement.watch(frames, decode(spec, adapter, base.latents, conditioning))
     writer = ArtifactWriter(
-        job.library, job.spec, job.job_id, made_with=made_with(job.spec), notes=conditioning.notes
+        job.library, spec, job.job_id, made_with=made_with(spec), notes=conditioning.notes
     )
     with writer:
-        writer.write(frames, num_model_frames=num_model_frames, on_frame=on_frame)
+        writer.write(
+            frames,
+            num_model_frames=latents.shape[1] * adapter.spec.ratio_t,
+            on_frame=on_frame,
+            old=None if base is None else base.old,
+        )
+        writer.write_latents(latents.numpy(), latents_head(spec, adapter, latents))
+        if agreement.correlation is not None:
+            writer.measured("flow_correlation", agreement.correlation, note=agreement.sentence)
         return writer.finish()

@@ -1,0 +1,93 @@
+"""Whether two versions of a loop move alike: the correlation of their optical flows.
+
+Coarse to fine is to add detail and keep the motion. Both versions are brought to one small size;
+between every two neighbouring frames the flow of each is measured, and the two flows are compared:
+1 is the same motion, 0 has nothing to do with it, -1 is the opposite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import cv2
+import numpy as np
+
+from .interpolate import one_thread
+from .surroundings import with_surroundings
+
+WIDTH = 384
+"""Pixels across the ring at which the two are compared."""
+LEAST_MOTION_PX = 0.05
+"""Root mean square of a flow, in pixels a frame, under which there is no motion to compare."""
+
+KEPT, LOST = 0.8, 0.4
+"""Correlations from which the motion counts as kept, and under which as lost."""
+
+
+class MotionAgreement:
+    """Compares two versions frame by frame; two frames of each are held at a time."""
+
+    def __init__(self) -> None:
+        self._before: tuple[np.ndarray, np.ndarray] | None = None
+        self._both = self._first = self._second = self._weight = 0.0
+
+    def watch(
+        self, frames: Iterator[np.ndarray], others: Iterator[np.ndarray]
+    ) -> Iterator[np.ndarray]:
+        """`frames` as they are, each compared with its counterpart; ERPs [H, W, 3], 0..1."""
+        for frame, other in zip(frames, others, strict=True):
+            self.add(frame, other)
+            yield frame
+
+    def add(self, frame: np.ndarray, other: np.ndarray) -> None:
+        """Take the next frame of both, any sizes."""
+        width = min(WIDTH, frame.shape[1], other.shape[1])
+        now = _grey(frame, width), _grey(other, width)
+        if self._before is not None:
+            with one_thread():
+                first, second = (
+                    _flow(old, new) for old, new in zip(self._before, now, strict=True)
+                )
+            area = np.cos((0.5 - (np.arange(width // 2) + 0.5) / (width // 2)) * np.pi)[:, None]
+            self._both += float((area * (first * second).sum(-1)).sum())
+            self._first += float((area * np.square(first).sum(-1)).sum())
+            self._second += float((area * np.square(second).sum(-1)).sum())
+            self._weight += float(area.sum() * width)
+        self._before = now
+
+    @property
+    def correlation(self) -> float | None:
+        """Of all flows so far, -1..1; None where one of the two does not move."""
+        least = LEAST_MOTION_PX**2 * self._weight
+        if min(self._first, self._second) <= least:
+            return None
+        return self._both / float(np.sqrt(self._first * self._second))
+
+    @property
+    def sentence(self) -> str:
+        """The correlation in words."""
+        value = self.correlation
+        if value is None:
+            return "One of the two does not move, so that their motion cannot be compared."
+        kept = "is kept" if value >= KEPT else "is kept in part"
+        kept = kept if value >= LOST else "is another"
+        return f"The motion of the coarse loop {kept}: flow correlation {value:.2f}."
+
+
+def _grey(frame: np.ndarray, width: int) -> np.ndarray:
+    """[width / 2, width] uint8."""
+    small = cv2.resize(frame, (width, width // 2), interpolation=cv2.INTER_AREA)
+    grey = cv2.cvtColor(np.ascontiguousarray(small, np.float32), cv2.COLOR_RGB2GRAY)
+    return np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
+
+
+def _flow(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """Flow [H, W, 2] in pixels, over the seam and the poles."""
+    pad = 16
+    before, after = (
+        with_surroundings(grey[..., None], rows=pad, columns=pad)[..., 0].astype(np.uint8)
+        for grey in (old, new)
+    )
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flow = search.calc(before, after, np.zeros((*before.shape, 2), np.float32))
+    return flow[pad:-pad, pad:-pad]
