@@ -127,6 +127,7 @@ def _geometry(table: LookupTable, batch: list[Item]) -> ViewGeometry:
     return ViewGeometry(
         elevation_rad=table.elevation_rad[indices],
         fov_deg=table.views[0].fov_deg,
+        azimuth_rad=table.azimuth_rad[indices],
         yaw_deg=tuple(table.views[k].yaw_deg for k in indices),
         pitch_deg=tuple(table.views[k].pitch_deg for k in indices),
         frames=tuple(window.frames for window, _ in batch),
