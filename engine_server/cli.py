@@ -19,6 +19,7 @@ from ..shared.errors import (
     UserError,
 )
 from .commands import doctor, generate, jobs, serve
+from .commands.directions import spelled
 from .commands.exits import CANNOT, INTERRUPTED, JOB_FAILED, WRONG_WORDS
 from .config import engine_version
 
@@ -30,7 +31,7 @@ EXITS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status of the process."""
-    options = parser().parse_args(argv)
+    options = parser().parse_args(spelled(sys.argv[1:] if argv is None else argv))
     try:
         return options.run(options)
     except PanoloomError as error:

@@ -19,12 +19,12 @@ from PIL import Image
 from panoloom.engine_server import cli
 from panoloom.engine_server.broker import Broker, BrokerConfig
 from panoloom.engine_server.client import Engine
-from panoloom.engine_server.commands import access, generate, progress_bar
+from panoloom.engine_server.commands import access, generate, progress_bar, request
 from panoloom.engine_server.config import EngineConfig, default_library
 from panoloom.engine_server.models import catalog
 from panoloom.shared import connection
 from panoloom.shared.errors import GenerationFailed, InvalidJob, OutOfMemory
-from panoloom.shared.jobs import JobSpec
+from panoloom.shared.jobs import JobSpec, Place
 from panoloom.shared.jobview import JobView
 from panoloom.shared.messages import CancelJob, SubmitJob
 
@@ -107,6 +107,14 @@ def test_module_and_program_are_the_same():
         (["sea", "--model", "sora"], "Known: preview"),
         (["sea", "--mask", "x.png"], "--reference"),
         (["sea", "--reference", "nowhere.png"], "cannot be read"),
+        (["sea", "--reference-at", "0,0,60"], "--reference"),
+        (["sea", "--animate"], "--reference"),
+        (["sea", "--at", "90,20", "a moon"], "YAW,PITCH,RADIUS"),
+        (["sea", "--at", "-90,up,30", "a moon"], "not '-90,up,30'"),
+        (["sea", "--at", "90,20,0", "a moon"], "radius"),
+        (["sea", "--at", "90,95,10", "a moon"], "pitch"),
+        (["sea", "--at", "90,20,10", ""], "needs words"),
+        (["sea", "--no-ring"], "planar"),
     ],
 )
 def test_wrong_words_end_with_2_and_a_sentence_before_any_engine(words, said, tmp_path, capsys):
@@ -168,9 +176,45 @@ def test_generate_uses_the_engine_that_is_running(engine, tmp_path, capsys):
     assert (spec.prompt, spec.seed, spec.loop, spec.guidance_scale) == (PROMPT, 7, False, 2.5)
 
 
-def test_defaults_of_generate_are_those_of_a_job(engine, tmp_path):
+def test_defaults_of_generate_are_those_of_a_job_that_lasts_five_seconds(engine, tmp_path):
     cli.main(["generate", PROMPT, "--out", str(tmp_path)])
-    assert submitted(engine) == JobSpec(prompt=PROMPT)
+    assert submitted(engine) == JobSpec(prompt=PROMPT, num_frames=120, fps=24.0)
+
+
+def test_prompts_by_direction_reach_the_engine_also_with_angles_below_zero(engine, tmp_path):
+    words = ["--sky", "stars", "--ground", "sea", "--at", "-90,-20.5,30", "a moon"]
+    words += ["--at", "10,0,5", "fire", "--horizon", "mist"]
+    assert cli.main(["generate", PROMPT, *words, "--out", str(tmp_path)]) == 0
+    spec = submitted(engine)
+    assert (spec.sky, spec.horizon, spec.ground) == ("stars", "mist", "sea")
+    assert spec.places == (
+        Place(text="a moon", yaw_deg=-90, pitch_deg=-20.5, radius_deg=30),
+        Place(text="fire", yaw_deg=10, pitch_deg=0, radius_deg=5),
+    )
+
+
+def test_a_photograph_hangs_where_the_words_say(engine, tmp_path):
+    Image.new("RGB", (60, 40)).save(tmp_path / "photo.png")
+    words = ["--reference", str(tmp_path / "photo.png"), "--reference-at", "-30,10,60"]
+    assert cli.main(["generate", PROMPT, *words, "--animate", "--out", str(tmp_path)]) == 0
+    reference = submitted(engine).reference
+    assert reference is not None
+    assert (reference.yaw_deg, reference.pitch_deg, reference.fov_deg) == (-30, 10, 60)
+    assert reference.mode == "animate"
+    assert reference.strength == request.DEFAULT_STRENGTH["animate"]
+
+
+def test_a_flat_picture_is_asked_for_with_its_method(engine, tmp_path):
+    words = ["--method", "planar", "--size", "3072x768", "--no-ring"]
+    assert cli.main(["generate", PROMPT, *words, "--out", str(tmp_path)]) == 0
+    spec = submitted(engine)
+    assert (spec.width, spec.height, spec.ring) == (3072, 768, False)
+
+
+def test_long_work_is_told_of_before_it_begins(engine, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(catalog, "estimate_s", lambda planned: 45 * 60.0)
+    assert cli.main(["generate", PROMPT, "--out", str(tmp_path)]) == 0
+    assert "about 45 minutes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -180,7 +224,8 @@ def test_defaults_of_generate_are_those_of_a_job(engine, tmp_path):
         (["--frames", "24", "--fps", "12"], (24, 12.0)),
         (["--seconds", "2"], (48, 24.0)),
         (["--seconds", "1.5", "--fps", "30"], (45, 30.0)),
-        (["--fps", "30"], (60, 30.0)),
+        (["--fps", "30"], (150, 30.0)),
+        ([], (120, 24.0)),
     ],
 )
 def test_length_is_frames_at_the_models_rate_or_seconds_at_24(

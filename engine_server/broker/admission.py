@@ -8,11 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...shared.errors import ArtifactWriteFailed, InvalidJob
-from ...shared.jobs import ArtifactRef, JobSpec, Reference, is_job_id
+from ...shared.jobs import ArtifactRef, Base, JobSpec, Reference, is_job_id
+from ...shared.latents import check_maker
+from ...shared.latents import read_head as read_latents_head
 from ...shared.messages import SubmitJob, WorkerReady
 from ..room import check_room
 from .blobs import BlobStore
-from .images import check_mask_size, read_head
+from .images import check_mask_size, read_head, reference_sides
 
 Plan = Callable[[JobSpec], JobSpec]
 MAX_PRIORITY = 1000
@@ -29,7 +31,9 @@ def admit(request: SubmitJob, *, plan: Plan, blobs: BlobStore, library: Path) ->
     spec.validate()
     resolved = plan(spec)
     if spec.reference is not None:
-        check_reference(spec.reference, blobs)
+        check_reference(spec.reference, blobs, sides=reference_sides(spec))
+    if spec.base is not None:
+        check_base(resolved, spec.base, blobs)
     check_room(library, resolved)
     return resolved
 
@@ -49,8 +53,13 @@ def asked_spec(request: SubmitJob) -> JobSpec:
     return JobSpec.from_plain(request.spec)
 
 
-def check_reference(reference: Reference, blobs: BlobStore) -> None:
+def check_reference(
+    reference: Reference, blobs: BlobStore, *, sides: tuple[int, int] | None = (2, 1)
+) -> None:
     """Refuse references that are missing, no pictures, or do not fit their mask.
+
+    Args:
+        sides: Width to height that the picture has to have; None: any.
 
     Raises:
         InvalidJob: `details["missing"]` lists hashes that have to be stored first.
@@ -64,10 +73,28 @@ def check_reference(reference: Reference, blobs: BlobStore) -> None:
             field="reference",
             missing=missing,
         )
-    heads = {field: read_head(blobs.path(sha), field=field) for field, sha in wanted.items()}
+    heads = {
+        field: read_head(blobs.path(sha), field=field, sides=sides) for field, sha in wanted.items()
+    }
     if reference.mask_sha256:
         mask = "reference.mask_sha256"
         check_mask_size(heads[mask], heads["reference.sha256"], field=mask)
+
+
+def check_base(spec: JobSpec, base: Base, blobs: BlobStore) -> None:
+    """Refuse a base whose latents are missing, are none, or were made by another model.
+
+    Raises:
+        InvalidJob: `details["missing"]` lists hashes that have to be stored first.
+    """
+    if not blobs.has(base.sha256):
+        raise InvalidJob(
+            "The result to go on from has not been stored in the engine yet.",
+            field="base",
+            missing=[base.sha256],
+        )
+    with blobs.path(base.sha256).open("rb") as file:
+        check_maker(read_latents_head(file), spec.model, spec.model_revision)
 
 
 def result_key(spec: JobSpec, worker: WorkerReady) -> str:

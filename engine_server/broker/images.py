@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...shared.errors import InvalidJob
-from ...shared.jobs import LARGEST_REFERENCE, MAX_REFERENCE_PIXELS
+from ...shared.jobcheck import is_plane
+from ...shared.jobs import LARGEST_REFERENCE, MAX_REFERENCE_PIXELS, JobSpec
 
 _PNG_END = b"IEND\xaeB`\x82"
 _JPEG_END = b"\xff\xd9"
@@ -26,11 +27,21 @@ class ImageHead:
     height: int
 
 
-def read_head(path: Path, *, field: str) -> ImageHead:
+def reference_sides(spec: JobSpec) -> tuple[int, int] | None:
+    """Width to height that the job's reference has to have; None for a photograph: any."""
+    if spec.reference is not None and spec.reference.yaw_deg is not None:
+        return None
+    return (spec.width, spec.height) if is_plane(spec.method) else (2, 1)
+
+
+def read_head(path: Path, *, field: str, sides: tuple[int, int] | None = (2, 1)) -> ImageHead:
     """The head of a reference, or of its mask where `field` says so.
 
+    Args:
+        sides: Width to height that it has to have; None: any.
+
     Raises:
-        InvalidJob: No picture we read, a damaged one, one too large, or not twice as wide as high.
+        InvalidJob: No picture we read, a damaged one, one too large, or of other sides.
     """
     name = "mask" if "mask" in field else "reference"
     raw = path.read_bytes()
@@ -46,7 +57,7 @@ def read_head(path: Path, *, field: str) -> ImageHead:
         )
     if head.width < 1 or head.height < 1:
         raise _damaged(name, field)
-    _check_size(head, name, field)
+    _check_size(head, name, field, sides)
     return head
 
 
@@ -65,7 +76,7 @@ def check_mask_size(mask: ImageHead, reference: ImageHead, *, field: str) -> Non
         )
 
 
-def _check_size(head: ImageHead, name: str, field: str) -> None:
+def _check_size(head: ImageHead, name: str, field: str, sides: tuple[int, int] | None) -> None:
     if head.width * head.height > MAX_REFERENCE_PIXELS:
         width, height = LARGEST_REFERENCE
         raise InvalidJob(
@@ -75,12 +86,19 @@ def _check_size(head: ImageHead, name: str, field: str) -> None:
             field=field,
             largest=[width, height],
         )
-    if head.width != 2 * head.height:
+    if sides == (2, 1) and head.width != 2 * head.height:
         raise InvalidJob(
             f"The {name} is {head.width}x{head.height}; a 360° picture is twice as wide as it is "
             f"high: {2 * head.height}x{head.height}, for example.",
             field=field,
             nearest=[2 * head.height, head.height],
+        )
+    if sides is not None and abs(head.width * sides[1] - head.height * sides[0]) > max(sides):
+        raise InvalidJob(
+            f"The {name} is {head.width}x{head.height} and the picture to be made "
+            f"{sides[0]}x{sides[1]}; they must have the same sides.",
+            field=field,
+            nearest=list(sides),
         )
 
 

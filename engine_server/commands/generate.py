@@ -21,13 +21,16 @@ from ...shared.wire import new_id
 from ..client import Engine
 from .access import add_library_word, engine_or_own, library_of
 from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED, WRONG_WORDS
-from .progress_bar import ProgressBar
+from .progress_bar import ProgressBar, readable_time
 from .request import Request, add_job_words, request_from
 
 LENGTH = (
     "Length: --frames alone runs at the model's own rate; --seconds alone at 24 frames a second; "
-    "neither is 16 frames at 8."
+    "neither is 5 seconds."
 )
+
+LONG_S = 300.0
+"""A job that takes longer is told of before it begins."""
 
 
 def add_to(commands: Any) -> None:
@@ -47,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
     library = library_of(options)
     view = JobView(job_id=new_id())
     with ProgressBar() as bar:
+        if request.estimate_s >= LONG_S:
+            bar.say(f"This takes about {readable_time(request.estimate_s)} on two CPU cores.")
         try:
             carry_out(library, request, view, bar)
         except EngineUnreachable:

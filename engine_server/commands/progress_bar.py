@@ -98,3 +98,11 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def readable_time(seconds: float) -> str:
+    """A length of time as people say it: 7 minutes, 3 hours."""
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} minutes" if minutes != 1 else "1 minute"
+    return f"{round(minutes / 60)} hours"

@@ -6,26 +6,36 @@ import argparse
 import hashlib
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...shared.errors import InvalidJob
 from ...shared.jobs import JobSpec, Reference
-from ..broker.images import check_mask_size, read_head
+from ..broker.images import check_mask_size, read_head, reference_sides
 from ..models import catalog
+from .directions import add_direction_words, angles, places_of
 
 DEFAULTS = JobSpec(prompt="")
+DEFAULT_SECONDS = 5.0
+"""Length of a loop when nothing is said about it: what artists use."""
 SECONDS_FPS = 24.0
 """Frames a second when only a length is asked for: what Blender's scenes run at."""
 
+DEFAULT_STRENGTH = {"keep": 1.0, "animate": 0.6}
+PHOTOGRAPH_AT = "YAW,PITCH,FOV"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A job and the bytes its references are hashes of."""
+    """A job and the bytes its references are hashes of.
+
+    Attributes:
+        estimate_s: About how many seconds the work takes, see `catalog.estimate_s`.
+    """
 
     spec: JobSpec
+    estimate_s: float = 0.0
     blobs: tuple[bytes, ...] = ()
 
 
@@ -35,10 +45,15 @@ def add_job_words(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", default=DEFAULTS.model, help="which model (default: %(default)s)")
     size = f"{DEFAULTS.width}x{DEFAULTS.height}"
-    add("--size", default=size, metavar="WxH", help="pixels, 2:1 (default: %(default)s)")
+    add(
+        "--size",
+        default=size,
+        metavar="WxH",
+        help="pixels; 2:1 but for a planar picture (%(default)s)",
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--frames", type=int, metavar="N", help="frames of the loop")
-    length.add_argument("--seconds", type=float, metavar="S", help="length of the loop")
+    length.add_argument("--seconds", type=float, metavar="S", help="length of the loop (5)")
     add("--fps", type=float, metavar="F", help="frames a second (default: see below)")
     add("--seed", type=int, default=DEFAULTS.seed, help="same seed, same pictures")
     add("--steps", type=int, default=DEFAULTS.steps, help="denoising steps (%(default)s)")
@@ -46,10 +61,16 @@ def add_job_words(parser: argparse.ArgumentParser) -> None:
         help="how strictly the prompt is followed, 1 is off (%(default)s)")  # fmt: skip
     add("--method", default=DEFAULTS.method, help="how views agree (%(default)s)")
     add("--negative", default="", metavar="PROMPT", help="what to steer away from")
-    add("--reference", type=Path, metavar="IMG", help="panorama to start from")
-    add("--mask", type=Path, metavar="IMG", help="white keeps that part of the reference")
-    add("--strength", type=float, metavar="X", help="0 keeps the reference, 1 only its mask")
     add("--no-loop", dest="loop", action="store_false", help="a clip with two ends")
+    add("--no-ring", dest="ring", action="store_false",
+        help="a planar picture whose sides do not meet")  # fmt: skip
+    add_direction_words(parser)
+    add = parser.add_argument_group("a picture to start from").add_argument
+    add("--reference", type=Path, metavar="IMG", help="a panorama, or a photograph")
+    add("--reference-at", metavar=PHOTOGRAPH_AT, help="where the photograph hangs; degrees")
+    add("--mask", type=Path, metavar="IMG", help="white keeps that part of the picture")
+    add("--animate", action="store_true", help="bring it to life; it stays itself")
+    add("--strength", type=float, metavar="X", help="0 keeps the picture, 1 only its mask")
 
 
 def request_from(options: argparse.Namespace) -> Request:
@@ -62,7 +83,6 @@ def request_from(options: argparse.Namespace) -> Request:
     width, height = parse_size(options.size)
     card = catalog.find(options.model)
     num_frames, fps = frames_and_fps(options.frames, options.seconds, options.fps, card.fps)
-    reference, blobs = _reference(options)
     spec = JobSpec(
         prompt=options.prompt,
         negative_prompt=options.negative,
@@ -76,11 +96,17 @@ def request_from(options: argparse.Namespace) -> Request:
         model=options.model,
         steps=options.steps,
         guidance_scale=options.guidance,
-        reference=reference,
+        sky=options.sky,
+        horizon=options.horizon,
+        ground=options.ground,
+        places=places_of(options),
+        ring=options.ring,
     )
+    reference, blobs = _reference(options, spec)
+    spec = replace(spec, reference=reference)
     spec.validate()
-    catalog.plan(spec)
-    return Request(spec=spec, blobs=blobs)
+    estimate_s = catalog.estimate_s(catalog.plan(spec))
+    return Request(spec=spec, estimate_s=estimate_s, blobs=blobs)
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -100,8 +126,7 @@ def frames_and_fps(
 ) -> tuple[int, float]:
     """Number of frames and rate of the finished loop.
 
-    Only frames: at the model's own rate. Only seconds: at 24 a second. Neither: the length of a
-    JobSpec's defaults, at the asked rate.
+    Only frames: at the model's own rate. Only seconds: at 24 a second. Neither: 5 seconds.
 
     Raises:
         InvalidJob: A length or a rate that is no positive number.
@@ -111,36 +136,47 @@ def frames_and_fps(
             raise InvalidJob(f"{field} has to be a number above 0, not {value}.", field=field)
     if frames is not None:
         return frames, model_fps if fps is None else fps
-    if seconds is None:
-        if fps is None:
-            return DEFAULTS.num_frames, DEFAULTS.fps
-        seconds = DEFAULTS.num_frames / DEFAULTS.fps
+    seconds = DEFAULT_SECONDS if seconds is None else seconds
     rate = SECONDS_FPS if fps is None else fps
     return round(min(seconds * rate, 1e9)), rate
 
 
-def _reference(options: argparse.Namespace) -> tuple[Reference | None, tuple[bytes, ...]]:
+def _reference(
+    options: argparse.Namespace, spec: JobSpec
+) -> tuple[Reference | None, tuple[bytes, ...]]:
     if options.reference is None:
-        for word in ("mask", "strength"):
-            if getattr(options, word) is not None:
-                raise InvalidJob(f"--{word} needs a --reference to work on.", field=word)
+        for word in ("mask", "strength", "reference_at", "animate"):
+            if getattr(options, word) not in (None, False):
+                name = word.replace("_", "-")
+                raise InvalidJob(f"--{name} needs a --reference to work on.", field=word)
         return None, ()
     image = read_file(options.reference, "reference")
     mask = read_file(options.mask, "mask") if options.mask is not None else None
-    _check_pictures(options.reference, options.mask)
-    strength = 1.0 if options.strength is None else options.strength
+    yaw_deg = fov_deg = None
+    pitch_deg = 0.0
+    if options.reference_at is not None:
+        yaw_deg, pitch_deg, fov_deg = angles(
+            options.reference_at, "reference-at", PHOTOGRAPH_AT, "0,10,60"
+        )
+    mode = "animate" if options.animate else "keep"
     reference = Reference(
         sha256=hashlib.sha256(image).hexdigest(),
         mask_sha256=None if mask is None else hashlib.sha256(mask).hexdigest(),
-        strength=strength,
+        strength=DEFAULT_STRENGTH[mode] if options.strength is None else options.strength,
+        mode=mode,
+        yaw_deg=yaw_deg,
+        pitch_deg=pitch_deg,
+        fov_deg=fov_deg,
     )
+    sides = reference_sides(replace(spec, reference=reference))
+    _check_pictures(options.reference, options.mask, sides)
     return reference, tuple(blob for blob in (image, mask) if blob is not None)
 
 
-def _check_pictures(reference: Path, mask: Path | None) -> None:
-    image = read_head(reference, field="reference")
+def _check_pictures(reference: Path, mask: Path | None, sides: tuple[int, int] | None) -> None:
+    image = read_head(reference, field="reference", sides=sides)
     if mask is not None:
-        check_mask_size(read_head(mask, field="mask"), image, field="mask")
+        check_mask_size(read_head(mask, field="mask", sides=sides), image, field="mask")
 
 
 def read_file(path: Path, field: str) -> bytes:

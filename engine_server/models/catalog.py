@@ -14,36 +14,9 @@ from functools import cache
 from pathlib import Path
 
 from ...shared.errors import InvalidJob, ModelNotInstalled
+from ...shared.jobcheck import is_plane
 from ...shared.jobs import JobSpec, Stage
-
-REFINE_SIGMA = 0.6
-"""Noise level from which a finer stage starts: layout and motion of the coarse one survive."""
-
-REFINE_STEPS_SHARE = 0.5
-"""Steps of a finer stage, as a share of the job's steps."""
-
-
-LEAST_STRENGTH = 0.02
-"""Noise level at which a reference of strength 0 starts: as good as none, and still a schedule."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
-    """One size a model can make, and how.
-
-    Attributes:
-        width, height: Pixels of the finished panorama.
-        grid_width, grid_height: Pixels of the panorama while it is denoised; it is brought down
-            to the finished size by areas. A grid denser than the views loses less of what they
-            show when it is read and written back at every step.
-        fov_deg: The views' field of view.
-    """
-
-    width: int
-    height: int
-    grid_width: int
-    grid_height: int
-    fov_deg: float
+from .ladder import Pace, Rung, plane_stages, sphere_stages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +29,13 @@ class ModelCard:
         ratio_s: Pixels per latent cell, each way.
         ratio_t: Frames per latent frame.
         fps: Frames a second of the clips it was trained on.
-        window_frames: Latent frames one forward pass sees.
+        window: Cells across what one forward pass sees.
+        window_frames: Latent frames it sees.
         methods: Panorama methods that work with it.
         ladder: Sizes it can make, coarse to fine.
         max_seconds: Longest loop.
         sigma_shift: Shift of the flow-matching schedule towards noise.
+        pace: How fast it is.
     """
 
     name: str
@@ -68,11 +43,13 @@ class ModelCard:
     ratio_s: int
     ratio_t: int
     fps: float
+    window: int
     window_frames: int
     methods: tuple[str, ...]
     ladder: tuple[Rung, ...]
     max_seconds: float
     sigma_shift: float
+    pace: Pace
 
     @property
     def weight_files(self) -> list[Path]:
@@ -105,14 +82,50 @@ MODELS: dict[str, ModelCard] = {
             ratio_s=8,
             ratio_t=1,
             fps=8.0,
+            window=16,
             window_frames=8,
             methods=("fused",),
             ladder=(
-                Rung(width=512, height=256, grid_width=768, grid_height=384, fov_deg=90.0),
-                Rung(width=1024, height=512, grid_width=1024, grid_height=512, fov_deg=53.0),
+                Rung(
+                    width=512,
+                    height=256,
+                    grid_width=768,
+                    grid_height=384,
+                    fov_deg=90.0,
+                    views=11.5,
+                ),
+                Rung(
+                    width=1024,
+                    height=512,
+                    grid_width=1024,
+                    grid_height=512,
+                    fov_deg=53.0,
+                    views=27.0,
+                ),
+                Rung(
+                    width=2048,
+                    height=1024,
+                    grid_width=2048,
+                    grid_height=1024,
+                    fov_deg=28.0,
+                    views=83.0,
+                    sigma_start=0.5,
+                    steps_share=0.375,
+                ),
+                Rung(
+                    width=4096,
+                    height=2048,
+                    grid_width=4096,
+                    grid_height=2048,
+                    fov_deg=14.0,
+                    views=309.0,
+                    sigma_start=0.4,
+                    steps_share=0.25,
+                ),
             ),
             max_seconds=30.0,
             sigma_shift=2.0,
+            pace=Pace(evaluation_s=0.026, megapixel_s=0.5, start_s=6.0),
         ),
     )
 }
@@ -205,43 +218,31 @@ def _check_length(spec: JobSpec, card: ModelCard) -> None:
 
 
 def _stages(spec: JobSpec, card: ModelCard) -> tuple[Stage, ...]:
-    sizes = [(rung.width, rung.height) for rung in card.ladder]
-    if (spec.width, spec.height) not in sizes:
-        nearest = min(sizes, key=lambda size: abs(math.log(size[0] / spec.width)))
-        listed = ", ".join(f"{width}x{height}" for width, height in sizes)
-        raise InvalidJob(
-            f"Model '{card.name}' makes {listed}, not {spec.width}x{spec.height}; "
-            f"the nearest is {nearest[0]}x{nearest[1]}.",
-            field="size",
-            nearest=list(nearest),
-        )
-    if spec.stages:
-        return _checked_stages(spec, card)
-    rungs = card.ladder[: sizes.index((spec.width, spec.height)) + 1]
-    refine_steps = max(2, math.ceil(spec.steps * REFINE_STEPS_SHARE))
-    first_sigma = 1.0 if spec.reference is None else max(spec.reference.strength, LEAST_STRENGTH)
-    return tuple(
-        Stage(
-            width=rung.grid_width,
-            height=rung.grid_height,
-            steps=spec.steps if index == 0 else refine_steps,
-            sigma_start=first_sigma if index == 0 else REFINE_SIGMA,
-            fov_deg=rung.fov_deg,
-        )
-        for index, rung in enumerate(rungs)
-    )
+    if not is_plane(spec.method):
+        return sphere_stages(spec, card.ladder)
+    most_px = max(rung.width * rung.height for rung in card.ladder)
+    return plane_stages(spec, ratio_s=card.ratio_s, window=card.window, most_px=most_px)
 
 
-def _checked_stages(spec: JobSpec, card: ModelCard) -> tuple[Stage, ...]:
-    """Stages a person wrote out: the rungs of the ladder in its order, up to the job's size."""
-    written = [(stage.width, stage.height, stage.fov_deg) for stage in spec.stages]
-    sizes = [(rung.width, rung.height) for rung in card.ladder]
-    climb = [(rung.grid_width, rung.grid_height, rung.fov_deg) for rung in card.ladder]
-    if written != climb[: sizes.index((spec.width, spec.height)) + 1]:
-        listed = ", ".join(f"{w}x{h} at {fov:g} degrees" for w, h, fov in climb)
-        raise InvalidJob(
-            f"The stages of a job climb the model's ladder from its first rung to the job's size; "
-            f"the ladder of '{card.name}' is {listed}.",
-            field="stages",
-        )
-    return spec.stages
+def estimate_s(planned: JobSpec) -> float:
+    """About how many seconds a planned job takes on the machine of the model's `Pace`.
+
+    Counts evaluations: windows in space and in time, twice with guidance.
+    """
+    card = find(planned.model)
+    frames = card.model_frames(planned.num_frames / planned.fps) // card.ratio_t
+    in_time = max(2, math.ceil(frames / max(1, card.window_frames - 2)))
+    passes = 2 if planned.guidance_scale != 1 else 1
+    made = planned.stages[planned.base.stage if planned.base else 0 :]
+    count = sum(stage.steps * _windows(stage, planned, card) for stage in made) * in_time * passes
+    written_megapixels = planned.width * planned.height * planned.num_frames / 1e6
+    pace = card.pace
+    return pace.start_s + count * pace.evaluation_s + written_megapixels * pace.megapixel_s
+
+
+def _windows(stage: Stage, planned: JobSpec, card: ModelCard) -> float:
+    """Windows in space of one step of a stage."""
+    if is_plane(planned.method):
+        inner = card.ratio_s * (card.window - 2)
+        return math.ceil(stage.width / inner) * math.ceil(stage.height / inner)
+    return next(rung.views for rung in card.ladder if rung.grid_width == stage.width)
