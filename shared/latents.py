@@ -100,6 +100,23 @@ def read_head(file: BinaryIO) -> LatentsHead:
     return head
 
 
+def check_maker(head: LatentsHead, model: str, revision: str) -> None:
+    """Refuse latents that another model made, which this one cannot read.
+
+    Raises:
+        InvalidJob: Says who made them.
+    """
+    if (head.model, head.model_revision) == (model, revision):
+        return
+    raise InvalidJob(
+        f"The result was made by model '{head.model}' in revision {head.model_revision}; here is "
+        f"'{model}' in revision {revision}. Only the model that made latents can go on from them: "
+        "make the result again with the model that is here.",
+        field="base",
+        nearest=revision,
+    )
+
+
 def _declared(head: LatentsHead) -> dict[str, Any]:
     return {"dtype": "F32", "shape": list(head.shape), "data_offsets": [0, head.data_bytes]}
 

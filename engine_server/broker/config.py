@@ -9,6 +9,9 @@ from pathlib import Path
 from ...shared.connection import LOG_NAME, STATE_FOLDER
 from ...shared.errors import UserError
 
+MAX_BLOB_BYTES = 512 * 1024 * 1024
+"""Largest file a client may store: the latents of half a minute at 2048x1024 take 256 MiB."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerConfig:
@@ -36,7 +39,7 @@ class BrokerConfig:
     control_port: int = 0
     blob_port: int = 0
     allow_remote: bool = False
-    max_blob_bytes: int = 64 * 1024 * 1024
+    max_blob_bytes: int = MAX_BLOB_BYTES
     starts_worker_early: bool = False
     worker_start_timeout_s: float = 600.0
     worker_stall_s: float = 1800.0

@@ -21,14 +21,18 @@ PATIENCE_S = 5.0
 """How long to look for an engine that has gone before bringing one of our own."""
 
 
-def add_library_word(parser: argparse.ArgumentParser, *words: str) -> None:
+def add_library_word(
+    parser: argparse.ArgumentParser,
+    *words: str,
+    default: str = "PANOLOOM_LIBRARY, else the user's data folder",
+) -> None:
     """The option that names the library; `words` are its spellings."""
     parser.add_argument(
         *(words or ("--library",)),
         dest="library",
         type=Path,
         metavar="LIBRARY",
-        help="folder for results (default: PANOLOOM_LIBRARY, else the user's data folder)",
+        help=f"folder for results (default: {default})",
     )
 
 

@@ -46,8 +46,11 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check, submit, watch, report."""
-    request = request_from(options)
-    library = library_of(options)
+    return make(request_from(options), library_of(options), as_json=options.json)
+
+
+def make(request: Request, library: Path, *, as_json: bool) -> int:
+    """Have the request carried out, with a bar, and say how it ended; returns the exit status."""
     view = JobView(job_id=new_id())
     with ProgressBar() as bar:
         if request.estimate_s >= LONG_S:
@@ -59,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
                 raise
             bar.say("The engine has gone; going on with another.")
             carry_out(library, request, view, bar)
-    return report(view, as_json=options.json)
+    return report(view, as_json=as_json)
 
 
 def carry_out(library: Path, request: Request, view: JobView, bar: ProgressBar) -> None:
@@ -153,6 +156,7 @@ def files_of(artifact: ArtifactRef) -> dict[str, str]:
         "frames": "frames",
         "poster": "poster.png",
         "contact_sheet": "contact-sheet.png",
+        "before_after": "before-after.png",
         "manifest": "manifest.json",
     }
     return {what: str(folder / name) for what, name in names.items() if (folder / name).exists()}

@@ -10,7 +10,7 @@ import torch
 from ...shared.connection import blob_path
 from ...shared.errors import InvalidJob
 from ...shared.jobs import JobSpec, Part
-from ...shared.latents import LatentsHead
+from ...shared.latents import LatentsHead, check_maker
 from ..denoise.loop import Keep
 from ..models.adapter import Adapter
 from ..output.latents import read_latents
@@ -58,7 +58,7 @@ def read_base(spec: JobSpec, adapter: Adapter, blobs: Path, library: Path) -> Ba
     if spec.base is None:
         return None
     array, head = read_latents(blob_path(blobs, spec.base.sha256))
-    check_base(spec, head)
+    check_maker(head, spec.model, spec.model_revision)
     if head.channels != adapter.spec.channels:
         raise InvalidJob(
             f"The stored latents have {head.channels} channels; model '{spec.model}' has "
@@ -79,22 +79,6 @@ def read_base(spec: JobSpec, adapter: Adapter, blobs: Path, library: Path) -> Ba
             nearest=len(old),
         )
     return BaseResult(latents=latents, keep=kept(latents, part), old=old)
-
-
-def check_base(spec: JobSpec, head: LatentsHead) -> None:
-    """Refuse latents that another model made.
-
-    Raises:
-        InvalidJob: `details["field"]` is "base".
-    """
-    made_by, wanted = (head.model, head.model_revision), (spec.model, spec.model_revision)
-    if made_by != wanted:
-        raise InvalidJob(
-            f"The result was made by model '{made_by[0]}', revision {made_by[1]}; the job asks "
-            f"for '{wanted[0]}', revision {wanted[1]}. Only that model reads its latents: make "
-            "the result again.",
-            field="base",
-        )
 
 
 def latents_head(spec: JobSpec, adapter: Adapter, latents: torch.Tensor) -> LatentsHead:
