@@ -5,8 +5,10 @@ from __future__ import annotations
 from random import Random
 
 from .ground import Ground, Ridge
+from .noise import Colour
 from .skies import Words, blend, near, shade, wind
-from .sky import Colour, Sky
+from .sky import Sky
+from .trees import Trees
 from .worlds import Motes
 
 
@@ -23,7 +25,7 @@ def brightness(sky: Sky) -> float:
     """How much light the sky gives the ground, about 0.1 at night to 1 by day."""
     light = 0.5 * (max(sky.zenith) + max(sky.horizon))
     glow = 0.25 * sky.aurora.strength if sky.aurora is not None else 0.0
-    return min(1.0, 0.12 + 0.95 * light + glow)
+    return min(1.0, 0.12 + 1.05 * light + glow)
 
 
 def tinted(sky: Sky, colour: Colour, amount: float = 0.35) -> Colour:
@@ -33,17 +35,28 @@ def tinted(sky: Sky, colour: Colour, amount: float = 0.35) -> Colour:
     cast = (light[0] / top, light[1] / top, light[2] / top)
     if sky.aurora is not None:
         cast = blend(cast, sky.aurora.hem, 0.4)
+    lit = brightness(sky)
+    amount = max(amount, min(0.8, 1.0 - 1.4 * lit))
     r, g, b = (c * (1.0 - amount + amount * k) for c, k in zip(colour, cast, strict=True))
-    return shade((r, g, b), brightness(sky))
+    return shade((r, g, b), lit)
 
 
 def hills(rng: Random, sky: Sky, kind: str) -> tuple[tuple[Ridge, ...], Words]:
-    """A skyline: hills, snowy mountains, a forest; or none."""
+    """A skyline: hills or snowy mountains; or none."""
     seed = rng.uniform(0, 16)
     if kind == "mountains":
         far = blend(tinted(sky, (0.3, 0.36, 0.48)), sky.horizon, 0.25)
         ridges = (
-            Ridge(colour=far, height=0.26, rise=0.15, detail=1.9, seed=seed, snow=0.9, mist=0.6),
+            Ridge(
+                colour=far,
+                height=0.24,
+                rise=0.13,
+                detail=1.9,
+                seed=seed,
+                snow=0.9,
+                mist=0.5,
+                ragged=0.5,
+            ),
             Ridge(
                 colour=shade(far, 0.6), height=0.08, rise=0.05, detail=2.4, seed=seed + 5, mist=0.4
             ),
@@ -54,12 +67,6 @@ def hills(rng: Random, sky: Sky, kind: str) -> tuple[tuple[Ridge, ...], Words]:
         return (Ridge(colour=tone, height=0.07, rise=0.04, detail=1.6, seed=seed, mist=0.4),), {
             "scene": ("hills",)
         }
-    if kind == "forest":
-        tone = tinted(sky, (0.06, 0.15, 0.10))
-        edge = Ridge(
-            colour=tone, height=0.1, rise=0.03, detail=2.0, seed=seed, spikes=0.12, mist=0.25
-        )
-        return (edge,), {"scene": ("forest",)}
     return (), {}
 
 
@@ -92,19 +99,18 @@ def snow_ground(rng: Random, sky: Sky, speed: float) -> tuple[Ground, Words]:
     ground = Ground(
         kind="snow",
         seed=rng.uniform(0, 16),
-        colour=tinted(sky, (0.6, 0.7, 0.86), 0.5),
+        colour=tinted(sky, (0.42, 0.55, 0.8), 0.5),
         light=tinted(sky, (0.97, 0.98, 1.0), 0.4),
-        rough=rng.uniform(0.8, 1.3),
+        rough=rng.uniform(0.6, 1.3),
         speed=0.5 * speed,
-        scale=rng.uniform(1.0, 1.4),
     )
     return ground, {"scene": ("snow",), "colour": ("white",), "mood": ("cold",)}
 
 
 SANDS: dict[str, Colour] = {
-    "gold": (0.9, 0.66, 0.34),
-    "red": (0.78, 0.36, 0.2),
-    "pale": (0.92, 0.8, 0.6),
+    "gold": (0.93, 0.68, 0.36),
+    "red": (0.83, 0.4, 0.22),
+    "pale": (0.94, 0.83, 0.64),
 }
 
 
@@ -112,55 +118,121 @@ def dune_ground(rng: Random, sky: Sky, speed: float) -> tuple[Ground, Words]:
     """Sand."""
     name = rng.choice(tuple(SANDS))
     sand = near(rng, SANDS[name], 0.03)
+    dark = blend(shade(sand, 0.42), (0.3, 0.16, 0.2), 0.3)
     ground = Ground(
         kind="dunes",
         seed=rng.uniform(0, 16),
-        colour=tinted(sky, shade(sand, 0.5)),
-        light=tinted(sky, shade(sand, 1.08)),
-        rough=rng.uniform(0.7, 1.1),
+        colour=tinted(sky, dark, 0.15),
+        light=tinted(sky, shade(sand, 1.08), 0.06),
+        rough=rng.uniform(0.7, 1.2),
         speed=1.2 * speed,
-        scale=rng.uniform(0.6, 0.9),
     )
     return ground, {"colour": (name,)}
 
 
-def meadow_ground(rng: Random, sky: Sky, speed: float) -> tuple[Ground, Words]:
-    """Grass in the wind."""
-    grass = near(rng, rng.choice(((0.24, 0.5, 0.12), (0.36, 0.52, 0.14), (0.16, 0.42, 0.16))), 0.03)
+FLOWERS: dict[str, Colour] = {
+    "gold": (1.0, 0.85, 0.15),
+    "red": (0.95, 0.15, 0.1),
+    "purple": (0.6, 0.35, 0.9),
+    "white": (1.0, 1.0, 1.0),
+}
+
+
+def meadow_ground(
+    rng: Random, sky: Sky, speed: float, wet: bool = False, bloom: float = 0.0
+) -> tuple[Ground, Words]:
+    """Grass in the wind: with puddles when wet, with flowers in a share `bloom` of the worlds."""
+    grass = near(rng, rng.choice(((0.25, 0.5, 0.12), (0.38, 0.52, 0.13), (0.2, 0.43, 0.17))), 0.03)
+    flowers = rng.uniform(0.15, 0.4) if rng.random() < bloom else 0.0
+    petals = rng.choice(tuple(FLOWERS))
     ground = Ground(
         kind="meadow",
         seed=rng.uniform(0, 16),
-        colour=tinted(sky, shade(grass, 0.6)),
-        light=tinted(sky, shade(grass, 1.35)),
-        rough=0.6,
-        speed=1.2 * speed,
-        scale=rng.uniform(0.7, 1.0),
+        colour=tinted(sky, shade(grass, 0.5)),
+        light=tinted(sky, shade(grass, 1.45)),
+        accent=sky.horizon if wet else tinted(sky, FLOWERS[petals], 0.2),
+        rough=rng.uniform(0.5, 1.1),
+        speed=0.9 * speed,
+        flowers=0.0 if wet else flowers,
+        drops=1.0 if wet else 0.0,
     )
-    return ground, {"colour": ("green",)}
+    words: Words = {"colour": ("green",)}
+    if flowers > 0.0 and not wet:
+        words["scene"] = ("flowers",)
+        words["colour"] = ("green", petals)
+    return ground, words
+
+
+def field_ground(rng: Random, sky: Sky, speed: float) -> tuple[Ground, Words]:
+    """Fields and woods far below."""
+    dark, pale, ripe = rng.choice(
+        (
+            ((0.15, 0.34, 0.13), (0.44, 0.6, 0.25), (0.8, 0.7, 0.36)),
+            ((0.18, 0.36, 0.2), (0.5, 0.62, 0.36), (0.7, 0.52, 0.34)),
+            ((0.13, 0.3, 0.16), (0.35, 0.55, 0.28), (0.86, 0.8, 0.4)),
+        )
+    )
+    ground = Ground(
+        kind="fields",
+        seed=rng.uniform(0, 16),
+        colour=tinted(sky, dark),
+        light=tinted(sky, near(rng, pale, 0.03)),
+        accent=tinted(sky, near(rng, ripe, 0.03)),
+        speed=speed,
+        scale=rng.uniform(1.6, 2.4),
+        haze=0.12,
+    )
+    return ground, {"scene": ("fields",), "colour": ("green",)}
+
+
+def forest_edge(rng: Random, sky: Sky, speed: float, snow: float = 0.0) -> tuple[Trees, Words]:
+    """Trees around a clearing: firs or broad-leaved."""
+    conifer = snow > 0.0 or rng.random() < 0.6
+    autumn = not conifer and rng.random() < 0.3
+    leaf = (0.13, 0.3, 0.17) if conifer else rng.choice(((0.2, 0.42, 0.12), (0.28, 0.46, 0.1)))
+    if autumn:
+        leaf = rng.choice(((0.75, 0.35, 0.08), (0.82, 0.55, 0.12), (0.65, 0.2, 0.1)))
+    trees = Trees(
+        leaf=tinted(sky, near(rng, leaf, 0.02)),
+        bark=tinted(sky, (0.22, 0.15, 0.1)),
+        conifer=conifer,
+        height=rng.uniform(0.75, 1.25),
+        count=rng.choice((18, 22, 28)),
+        sway=0.012 * speed,
+        speed=0.7 + 0.5 * speed,
+        gap=rng.uniform(0.05, 0.4),
+        seed=rng.uniform(0, 16),
+        snow=snow,
+    )
+    words: Words = {"scene": ("forest",)}
+    if autumn:
+        words["colour"] = ("autumn",)
+    return trees, words
 
 
 def snowfall(rng: Random, speed: float, sky: Sky) -> Motes:
     """Falling snow."""
-    white = shade((1.0, 1.0, 1.0), 0.45 + 0.55 * brightness(sky))
+    white = shade((1.0, 1.0, 1.0), 0.6 + 0.4 * brightness(sky))
     drift = wind(rng, 0.6 * speed)
     return Motes(
         colour=white,
-        scale=5.5,
-        size=0.16,
-        density=0.65,
-        velocity=(*drift, -1.9 * speed),
-        opacity=0.95,
+        scale=4.4,
+        size=0.1,
+        density=rng.uniform(0.6, 0.9),
+        velocity=(*drift, -1.5 * speed),
+        opacity=1.0,
     )
 
 
 def rainfall(rng: Random, speed: float) -> Motes:
     """Falling rain: long pale streaks."""
     return Motes(
-        colour=(0.78, 0.83, 0.9),
-        scale=9.0,
-        size=0.12,
-        density=0.8,
-        velocity=(*wind(rng, 0.8), -9.0 * speed),
-        stretch=5.0,
-        opacity=0.55,
+        colour=(0.84, 0.88, 0.94),
+        scale=8.0,
+        size=0.08,
+        density=0.97,
+        velocity=(*wind(rng, 0.8), -7.0 * (0.6 + 0.4 * speed)),
+        stretch=9.0,
+        opacity=0.7,
+        layers=4,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from random import Random
 
-from .sky import Aurora, Clouds, Colour, Sky
+from .noise import Colour
+from .sky import Aurora, Clouds, Sky
 
 Words = dict[str, tuple[str, ...]]
 
@@ -49,33 +50,52 @@ def wind(rng: Random, speed: float) -> tuple[float, float]:
     return speed * math.cos(yaw), speed * math.sin(yaw)
 
 
+def cirrus(rng: Random, speed: float, lit: Colour, opacity: float = 0.55) -> Clouds:
+    """High thin streaks."""
+    return Clouds(
+        scale=rng.uniform(0.9, 1.3),
+        cover=rng.uniform(0.35, 0.5),
+        soft=rng.uniform(0.8, 1.1),
+        wind=wind(rng, 0.3 * speed),
+        churn=0.1 * speed,
+        lit=lit,
+        shade=shade(lit, 0.92),
+        opacity=opacity,
+        streak=rng.uniform(2.5, 4.0),
+    )
+
+
 def day_sky(rng: Random, speed: float, cover: float | None = None) -> tuple[Sky, Words]:
-    """Blue sky, more or less cloudy."""
-    amount = rng.choice((0.0, 0.28, 0.42, 0.6)) if cover is None else cover
+    """Blue sky, more or less cloudy; cover 0 is clear, below 0.2 high thin streaks."""
+    amount = rng.choice((0.0, 0.1, 0.28, 0.42, 0.6)) if cover is None else cover
     name = {0.0: ("clear",), 0.28: ("fair", "clouds"), 0.42: ("clouds",), 0.6: ("cloudy", "clouds")}
     clouds = ()
-    if amount > 0.0:
+    if amount > 0.2:
         clouds = (
             Clouds(
-                scale=rng.uniform(1.2, 1.8),
+                scale=rng.uniform(1.1, 1.7),
                 cover=amount,
-                soft=rng.uniform(0.3, 0.6),
+                soft=rng.uniform(0.16, 0.4),
                 wind=wind(rng, 0.5 * speed),
                 churn=0.2 * speed,
-                shade=near(rng, (0.6, 0.67, 0.78), 0.04),
+                shade=near(rng, (0.56, 0.63, 0.75), 0.04),
             ),
         )
+    elif amount > 0.0:
+        clouds = (cirrus(rng, speed, (1.0, 1.0, 1.0), rng.uniform(0.4, 0.7)),)
     sky = Sky(
         seed=rng.uniform(0, 16),
-        zenith=near(rng, (0.08, 0.31, 0.76), 0.04),
+        zenith=near(rng, rng.choice(((0.07, 0.28, 0.74), (0.1, 0.36, 0.8), (0.05, 0.22, 0.6))), 0.03),
         horizon=near(rng, (0.70, 0.85, 0.96), 0.03),
         falloff=rng.uniform(0.45, 0.65),
-        sun=(heading(rng), rng.uniform(0.35, 1.1)),
+        sun=(heading(rng), rng.uniform(0.3, 1.1)),
         sun_colour=(1.0, 0.97, 0.86),
-        sun_size=0.06,
-        glow=0.5,
+        sun_size=rng.uniform(0.035, 0.05),
+        glow=rng.uniform(0.4, 0.6),
         clouds=clouds,
     )
+    if amount == 0.1:
+        return sky, {"weather": ("fair", "wisps"), "time": ("day",), "colour": ("blue",)}
     return sky, {"weather": name.get(amount, ("clouds",)), "time": ("day",), "colour": ("blue",)}
 
 
@@ -93,14 +113,16 @@ def sunset_sky(rng: Random, speed: float) -> tuple[Sky, Words]:
     name = rng.choice(tuple(SUNSETS))
     horizon, zenith = (near(rng, c, 0.04) for c in SUNSETS[name])
     rising = rng.random() < 0.35
-    cover = rng.choice((0.0, 0.3, 0.45, 0.55))
+    cover = rng.choice((0.0, 0.1, 0.3, 0.42, 0.52))
     clouds = ()
-    if cover > 0.0:
+    if cover == 0.1:
+        clouds = (cirrus(rng, speed, blend(horizon, (1.0, 0.85, 0.7), 0.4), 0.75),)
+    elif cover > 0.0:
         clouds = (
             Clouds(
-                scale=rng.uniform(1.2, 1.8),
+                scale=rng.uniform(1.1, 1.7),
                 cover=cover,
-                soft=rng.uniform(0.35, 0.6),
+                soft=rng.uniform(0.2, 0.45),
                 wind=wind(rng, 0.45 * speed),
                 churn=0.2 * speed,
                 lit=blend(horizon, (1.0, 0.9, 0.75), 0.35),
@@ -112,21 +134,23 @@ def sunset_sky(rng: Random, speed: float) -> tuple[Sky, Words]:
         zenith=zenith,
         horizon=horizon,
         falloff=rng.uniform(0.55, 0.8),
-        sun=(heading(rng), rng.uniform(0.02, 0.22)),
-        sun_colour=blend(horizon, (1.0, 0.85, 0.5), 0.6),
-        sun_size=rng.uniform(0.06, 0.09),
-        glow=0.85,
+        sun=(heading(rng), rng.uniform(0.05, 0.24)),
+        sun_colour=blend(horizon, (1.0, 0.86, 0.52), 0.65),
+        sun_size=rng.uniform(0.05, 0.075),
+        glow=rng.uniform(0.75, 0.95),
         clouds=clouds,
     )
     words: Words = {"subject": ("sunrise" if rising else "sunset",), "colour": (name, "warm")}
-    words["weather"] = ("clouds",) if cover > 0.0 else ("clear",)
+    weather = {0.0: ("clear",), 0.1: ("wisps",)}
+    words["weather"] = weather.get(cover, ("clouds",))
+    words["scene"] = ("sun",)
     words["time"] = ("morning",) if rising else ("evening",)
     return sky, words
 
 
 def night_sky(rng: Random, moon: bool | None = None) -> tuple[Sky, Words]:
     """Dark blue, stars, perhaps a moon."""
-    with_moon = rng.random() < 0.3 if moon is None else moon
+    with_moon = rng.random() < 0.4 if moon is None else moon
     sky = Sky(
         seed=rng.uniform(0, 16),
         zenith=near(rng, (0.015, 0.03, 0.11), 0.015),
@@ -134,9 +158,10 @@ def night_sky(rng: Random, moon: bool | None = None) -> tuple[Sky, Words]:
         falloff=0.45,
         sun=(heading(rng), rng.uniform(0.25, 0.9)) if with_moon else None,
         sun_colour=(0.8, 0.86, 1.0),
-        sun_size=0.085,
-        glow=0.22,
-        stars=rng.uniform(0.5, 0.9),
+        sun_size=rng.uniform(0.06, 0.08),
+        glow=0.3,
+        moon=True,
+        stars=rng.uniform(0.45, 0.7) if with_moon else rng.uniform(0.7, 1.1),
     )
     words: Words = {"subject": ("moon",) if with_moon else (), "time": ("night",)}
     words["weather"] = ("clear", "stars")
@@ -155,7 +180,7 @@ AURORAS: dict[str, tuple[Colour, Colour]] = {
 
 def aurora_sky(rng: Random, speed: float) -> tuple[Sky, Words]:
     """Northern lights in a starry night."""
-    name = rng.choice((*AURORAS, "green", "green purple"))
+    name = rng.choices(tuple(AURORAS), (5.0, 1.0, 0.7, 1.0, 0.8, 2.0))[0]
     hem, fringe = AURORAS[name]
     strong = rng.choice((0.8, 1.2, 1.7))
     base, _ = night_sky(rng, moon=False)
@@ -164,7 +189,7 @@ def aurora_sky(rng: Random, speed: float) -> tuple[Sky, Words]:
         zenith=blend(base.zenith, hem, 0.05),
         horizon=blend(base.horizon, hem, 0.16),
         falloff=0.4,
-        stars=rng.uniform(0.3, 0.7),
+        stars=rng.uniform(0.4, 0.8),
         aurora=Aurora(
             hem=near(rng, hem, 0.05),
             fringe=near(rng, fringe, 0.05),
@@ -181,9 +206,9 @@ def aurora_sky(rng: Random, speed: float) -> tuple[Sky, Words]:
     return sky, words
 
 
-def overcast_sky(rng: Random, speed: float) -> tuple[Sky, Words]:
-    """Grey from edge to edge."""
-    tone = rng.uniform(0.85, 1.1)
+def overcast_sky(rng: Random, speed: float, veil: float = 0.0) -> tuple[Sky, Words]:
+    """Grey from edge to edge; veil is the strength of distant curtains of rain."""
+    tone = rng.uniform(0.9, 1.12) if veil == 0.0 else rng.uniform(0.75, 0.95)
     sky = Sky(
         seed=rng.uniform(0, 16),
         zenith=shade((0.5, 0.54, 0.6), tone),
@@ -193,13 +218,14 @@ def overcast_sky(rng: Random, speed: float) -> tuple[Sky, Words]:
             Clouds(
                 scale=rng.uniform(1.2, 1.8),
                 cover=0.8,
-                soft=0.8,
+                soft=0.6,
                 wind=wind(rng, 0.5 * speed),
                 churn=0.25 * speed,
-                lit=shade((0.8, 0.82, 0.86), tone),
-                shade=shade((0.4, 0.44, 0.5), tone),
+                lit=shade((0.76, 0.78, 0.82) if veil == 0.0 else (0.66, 0.69, 0.74), tone),
+                shade=shade((0.44, 0.48, 0.54) if veil == 0.0 else (0.36, 0.4, 0.46), tone),
             ),
         ),
+        veil=veil,
         fog=0.4,
     )
     return sky, {
@@ -221,8 +247,8 @@ def storm_sky(rng: Random, speed: float, flash: bool) -> tuple[Sky, Words]:
         clouds=(
             Clouds(
                 scale=rng.uniform(1.2, 1.8),
-                cover=0.85,
-                soft=0.7,
+                cover=0.82,
+                soft=0.5,
                 wind=wind(rng, 0.7 * speed),
                 churn=0.35 * speed,
                 lit=shade(tint, 1.15),
@@ -231,7 +257,7 @@ def storm_sky(rng: Random, speed: float, flash: bool) -> tuple[Sky, Words]:
         ),
         flash=rng.uniform(0.7, 1.0) if flash else 0.0,
         flash_at=(heading(rng), rng.uniform(0.2, 0.5)),
-        flash_time=rng.uniform(0.0, 1.5),
+        flash_time=rng.uniform(0.0, 1.3),
         fog=0.35,
     )
     words: Words = {

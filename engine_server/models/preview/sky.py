@@ -1,7 +1,6 @@
-"""Everything that can be seen above the horizon, as functions of direction and time.
+"""Everything that can be seen above the horizon, as functions of rays.
 
-Directions come as three broadcastable tensors x (forward), y (right), z (up) of unit length, time
-as a tensor of seconds that broadcasts against them; colours go out as [..., 3] in 0..1.
+Colours go out as [..., 3] in 0..1, or a little above where lights add up.
 """
 
 from __future__ import annotations
@@ -12,9 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .noise import PIXEL, fbm, glints, mix, noise, noise2, smoothstep
+from .noise import Colour, fbm, mix, noise, noise2, rgb, smoothstep
+from .rays import Rays, direction
+from .stars import milky_way, starfield
 
-Colour = tuple[float, float, float]
+FLASH_EVERY = 1.3  # seconds from one flash of lightning to the next
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +24,13 @@ class Clouds:
 
     scale: float = 1.0
     cover: float = 0.45
-    soft: float = 0.45
+    soft: float = 0.3
     wind: tuple[float, float] = (0.3, 0.0)
     churn: float = 0.15
     lit: Colour = (1.0, 1.0, 1.0)
     shade: Colour = (0.6, 0.66, 0.76)
     opacity: float = 1.0
+    streak: float = 1.0  # how much longer than wide, for high thin clouds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,10 +53,11 @@ class Sky:
     zenith: Colour = (0.1, 0.32, 0.78)
     horizon: Colour = (0.72, 0.86, 0.97)
     falloff: float = 0.5
-    sun: tuple[float, float] | None = None  # (yaw, pitch)
+    sun: tuple[float, float] | None = None  # (yaw, pitch) of the one light
     sun_colour: Colour = (1.0, 0.95, 0.8)
-    sun_size: float = 0.05
+    sun_size: float = 0.045
     glow: float = 0.5
+    moon: bool = False
     clouds: tuple[Clouds, ...] = ()
     stars: float = 0.0
     milky_way: float = 0.0
@@ -63,134 +66,147 @@ class Sky:
     flash: float = 0.0
     flash_at: tuple[float, float] = (0.0, 0.3)
     flash_time: float = 0.5
+    veil: float = 0.0  # curtains of rain under the clouds
     fog: float = 0.15
 
 
-def rgb(colour: Colour) -> Tensor:
-    """A colour as a tensor [3]."""
-    return torch.tensor(colour, dtype=torch.float32)
-
-
-def direction(yaw: float, pitch: float) -> tuple[float, float, float]:
-    """Unit vector of a heading and a height, radians."""
-    return (
-        math.cos(pitch) * math.cos(yaw),
-        math.cos(pitch) * math.sin(yaw),
-        math.sin(pitch),
-    )
-
-
-def towards(x: Tensor, y: Tensor, z: Tensor, at: tuple[float, float]) -> Tensor:
-    """Cosine of the angle between the directions and (yaw, pitch)."""
-    sx, sy, sz = direction(*at)
-    return x * sx + y * sy + z * sz
-
-
-def gradient(sky: Sky, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+def gradient(sky: Sky, rays: Rays) -> Tensor:
     """The clear sky: horizon to zenith, warmer on the sun's side."""
-    height = z.clamp(0.0, 1.0) ** sky.falloff
-    out = mix(rgb(sky.horizon), rgb(sky.zenith), height)
+    height = rays.z.clamp(0.0, 1.0) ** sky.falloff
+    out = mix(sky.horizon, sky.zenith, height)
     if sky.sun is not None:
-        side = (towards(x, y, z, sky.sun) * 0.5 + 0.5).clamp(0.0, 1.0)
-        halo = 0.55 * side**4 + 0.45 * side**24
-        out = mix(out, rgb(sky.sun_colour), (sky.glow * halo).clamp(0.0, 1.0))
+        side = (rays.towards(sky.sun) * 0.5 + 0.5).clamp(0.0, 1.0)
+        halo = 0.5 * side**5 + 0.3 * side**30 + 0.2 * side**160
+        out = mix(out, sky.sun_colour, (sky.glow * halo).clamp(0.0, 1.0))
     return out
 
 
-def disc(sky: Sky, x: Tensor, y: Tensor, z: Tensor, out: Tensor) -> Tensor:
+def disc(sky: Sky, rays: Rays, out: Tensor) -> Tensor:
     """Sun or moon: a disc with a close corona."""
     if sky.sun is None:
         return out
-    angle = torch.acos(towards(x, y, z, sky.sun).clamp(-1.0, 1.0))
-    corona = torch.exp(-angle / (sky.sun_size * 2.2)) * min(1.0, 0.4 + sky.glow)
-    white = 0.5 * rgb(sky.sun_colour) + 0.5
-    out = mix(out, rgb(sky.sun_colour), corona.clamp(0.0, 1.0))
-    edge = 1.0 - smoothstep(sky.sun_size * 0.8, sky.sun_size * 1.2, angle)
-    return mix(out, white, edge)
+    sx, sy, sz = direction(*sky.sun)
+    chord = torch.sqrt((rays.x - sx) ** 2 + (rays.y - sy) ** 2 + (rays.z - sz) ** 2 + 1e-12)
+    size = sky.sun_size
+    corona = torch.exp(-((chord - size).clamp(min=0.0)) / (size * 0.9))
+    wide = torch.exp(-chord / (size * 4.0))
+    light = (0.75 * corona + 0.35 * wide) * min(1.0, 0.35 + sky.glow)
+    face = rgb(sky.sun_colour, chord) * 0.25 + 0.75
+    if sky.moon:
+        spots = fbm(7.0 * rays.x / size * 0.1, 7.0 * rays.y / size * 0.1, 0.7 * rays.z / size, 5)
+        face = face * (0.9 + 0.1 * spots.clamp(-1.5, 1.0))[..., None]
+    out = mix(out, sky.sun_colour, light.clamp(0.0, 1.0))
+    edge = 0.6 * rays.pixel + 0.03 * size
+    return mix(out, face, 1.0 - smoothstep(size - edge, size + edge, chord))
 
 
-def starfield(sky: Sky, x: Tensor, y: Tensor, z: Tensor, t: Tensor) -> Tensor:
-    """Stars that twinkle, and the band of the Milky Way; light to add, [..., 3]."""
-    out = torch.zeros(3)
-    for scale, size, bright in ((9.0, 0.17, 1.0), (17.0, 0.22, 0.7)):
-        off = 3.0 * sky.seed
-        dot, own = glints(x * scale + off, y * scale, z * scale, size, 0.36 * sky.stars)
-        twinkle = 0.75 + 0.25 * torch.sin(6.0 * t + 40.0 * own)
-        tint = mix(rgb((0.75, 0.85, 1.0)), rgb((1.0, 0.9, 0.75)), own)
-        out = out + tint * (1.6 * bright * dot * twinkle)[..., None]
-    if sky.milky_way > 0.0:
-        ax, ay, az = sky.milky_axis
-        off_plane = x * ax + y * ay + z * az
-        cloud = fbm(x * 2.0 + sky.seed, y * 2.0, z * 2.0, 4)
-        width = 0.24 + 0.05 * cloud
-        band = torch.exp(-((off_plane / width) ** 2))
-        lane = torch.exp(-(((off_plane - 0.03 * cloud) / 0.06) ** 2))
-        glow = band * (0.62 + 0.3 * cloud).clamp(min=0.0) * (1.0 - 0.55 * lane)
-        tint = mix(rgb((0.32, 0.4, 0.75)), rgb((0.85, 0.66, 0.68)), band**3)
-        out = out + tint * (sky.milky_way * glow)[..., None]
-    return out
-
-
-def cloud_layer(
-    sky: Sky, layer: Clouds, x: Tensor, y: Tensor, z: Tensor, t: Tensor, below: Tensor
-) -> Tensor:
-    """One layer of lit clouds over `below`, thinning into the haze of the horizon."""
-    reach = layer.scale / (z.clamp(min=0.0) + 0.2)
+def layer_place(layer: Clouds, seed: float, rays: Rays) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Where rays meet a layer of clouds, (u, v, w) in noise units, and a pixel's footprint."""
+    reach = layer.scale / (rays.z.clamp(min=0.0) + 0.2)
     wx, wy = layer.wind
-    u = x * reach + wx * t + sky.seed
-    v = y * reach + wy * t + 0.37 * sky.seed
-    w = layer.churn * t + 1.7 * sky.seed
-    blur = PIXEL * reach * reach / layer.scale * 0.6
-    body = fbm(u, v, w, 4, blur)
+    u = (rays.x * reach + wx * rays.t) / layer.streak + seed
+    v = rays.y * reach + wy * rays.t + 0.37 * seed
+    w = layer.churn * rays.t + 1.7 * seed
+    blur = rays.pixel * reach * (0.6 + 0.5 * reach / layer.scale) * 0.8
+    return u, v, w, blur
+
+
+def cloud_layer(sky: Sky, layer: Clouds, rays: Rays, below: Tensor) -> Tensor:
+    """One layer of lit clouds over `below`, thinning into the haze of the horizon."""
+    u, v, w, blur = layer_place(layer, sky.seed, rays)
+    body = fbm(u, v, w, 8, blur, 0.53)
     need = 1.35 * (1.0 - 2.0 * layer.cover)
     cover = smoothstep(need - layer.soft, need + layer.soft, body)
     sx, sy = (0.5, 0.3) if sky.sun is None else direction(sky.sun[0], 0.0)[:2]
-    toward = fbm(u + 0.28 * sx, v + 0.28 * sy, w, 2, blur)
-    light = (0.6 + 0.55 * (body - toward) - 0.16 * (body - need)).clamp(0.0, 1.0)
-    colour = mix(rgb(layer.shade), rgb(layer.lit), light)
+    toward = fbm(u + 0.25 * sx / layer.streak, v + 0.25 * sy, w, 3, blur, 0.53)
+    thick = smoothstep(need, need + 1.7, body)
+    light = (0.72 + 0.5 * (body - toward) - 0.42 * thick).clamp(0.0, 1.0)
+    colour = mix(layer.shade, layer.lit, light)
     if sky.sun is not None:
-        near = (towards(x, y, z, sky.sun) * 0.5 + 0.5).clamp(0.0, 1.0) ** 16
-        colour = mix(colour, 0.6 * rgb(sky.sun_colour) + 0.4, 0.6 * sky.glow * near)
+        near = (rays.towards(sky.sun) * 0.5 + 0.5).clamp(0.0, 1.0) ** 16
+        lining = 0.6 * rgb(sky.sun_colour, u) + 0.4
+        colour = mix(colour, lining, 0.75 * sky.glow * near * (1.0 - 0.5 * thick))
     if sky.flash > 0.0:
-        near = (towards(x, y, z, sky.flash_at) * 0.5 + 0.5).clamp(0.0, 1.0) ** 8
-        colour = mix(colour, rgb((0.85, 0.88, 1.0)), (near * flash_light(sky, t)).clamp(0.0, 0.95))
-    haze = 1.0 - 0.75 * torch.exp(-z.clamp(min=0.0) / 0.07)
+        colour = mix(colour, (0.85, 0.88, 1.0), flash_on_clouds(sky, rays, body))
+    haze = 1.0 - 0.75 * torch.exp(-rays.z.clamp(min=0.0) / 0.06)
     return mix(below, colour, cover * haze * layer.opacity)
 
 
-def flash_light(sky: Sky, t: Tensor) -> Tensor:
-    """Strength of the lightning at time t: a double flash that comes back every 1.5 s."""
-    phase = (t - sky.flash_time).remainder(1.5)
-    first = torch.exp(-(((phase - 0.25) / 0.14) ** 2))
-    second = torch.exp(-(((phase - 0.6) / 0.12) ** 2))
-    return sky.flash * (first + 0.6 * second)
+def cloud_shadow(sky: Sky, rays: Rays, u: Tensor, v: Tensor) -> Tensor:
+    """Light that the first layer of clouds lets through to the ground at (u, v), 0.45..1."""
+    layer = sky.clouds[0]
+    wx, wy = layer.wind
+    body = fbm(
+        0.5 * u + wx * rays.t + sky.seed,
+        0.5 * v + wy * rays.t + 0.37 * sky.seed,
+        layer.churn * rays.t + 1.7 * sky.seed,
+        2,
+    )
+    need = 1.35 * (1.0 - 2.0 * layer.cover)
+    return 1.0 - 0.5 * layer.opacity * smoothstep(need - 0.4, need + 0.7, body)
 
 
-def bolt(sky: Sky, x: Tensor, y: Tensor, z: Tensor, t: Tensor, out: Tensor) -> Tensor:
-    """A jagged bolt from the clouds to the horizon while the flash lasts."""
-    yaw, _ = sky.flash_at
-    forward = x * math.cos(yaw) + y * math.sin(yaw)
-    side = y * math.cos(yaw) - x * math.sin(yaw)
-    height = z / forward.clamp(min=0.05)
-    bend = 0.05 * fbm(height * 4.0 + sky.seed, torch.zeros(()), sky.seed, 3)
-    gap = (side / forward.clamp(min=0.05) - bend).abs()
-    core = torch.exp(-((gap / 0.016) ** 2)) + 0.35 * torch.exp(-gap / 0.09)
-    inside = (forward > 0.05).float() * smoothstep(0.75, 0.45, height) * (z > 0.0).float()
-    return mix(out, rgb((0.95, 0.95, 1.0)), (core * inside * flash_light(sky, t)).clamp(0.0, 1.0))
+def flashes(sky: Sky) -> list[tuple[float, float, float]]:
+    """Heading, height and time of the three bolts of a storm."""
+    yaw, pitch = sky.flash_at
+    return [
+        (yaw + 2.1 * k, pitch * (1.0 - 0.2 * k), sky.flash_time + 0.43 * k) for k in range(3)
+    ]
 
 
-def curtains(sky: Sky, x: Tensor, y: Tensor, z: Tensor, t: Tensor) -> Tensor:
-    """Aurora light to add, [..., 3]: sheets of light seen through sixteen heights."""
-    aurora = sky.aurora
+def flash_light(start_s: float, strength: float, t: Tensor) -> Tensor:
+    """Strength of one bolt at time t: a double flash that comes back."""
+    phase = (t - start_s).remainder(FLASH_EVERY)
+    first = torch.exp(-(((phase - 0.2) / 0.1) ** 2))
+    second = torch.exp(-(((phase - 0.46) / 0.11) ** 2))
+    return strength * (first + 0.7 * second)
+
+
+def flash_on_clouds(sky: Sky, rays: Rays, body: Tensor) -> Tensor:
+    """How much the clouds are lit by lightning, 0..0.95."""
+    out = torch.zeros((), device=body.device)
+    for yaw, pitch, start in flashes(sky):
+        near = (rays.towards((yaw, pitch)) * 0.5 + 0.5).clamp(0.0, 1.0)
+        out = out + (near**10 + 0.18 * near**2) * flash_light(start, sky.flash, rays.t)
+    return (out * (0.85 + 0.3 * body)).clamp(0.0, 0.95)
+
+
+def bolts(sky: Sky, rays: Rays, out: Tensor) -> Tensor:
+    """Jagged bolts from the clouds to the horizon while they flash."""
+    for k, (yaw, _, start) in enumerate(flashes(sky)):
+        light = flash_light(start, sky.flash, rays.t)
+        forward = rays.x * math.cos(yaw) + rays.y * math.sin(yaw)
+        ahead = forward.clamp(min=0.05)
+        side = (rays.y * math.cos(yaw) - rays.x * math.sin(yaw)) / ahead
+        height = rays.z / ahead
+        zero = torch.zeros((), device=side.device)
+        bend = 0.05 * fbm(height * 4.0 + sky.seed, zero, sky.seed + 2.0 * k, 6, 4.0 * rays.pixel)
+        fork = 0.05 * fbm(height * 5.0 + sky.seed, zero + 4.0, sky.seed + k, 5, 5.0 * rays.pixel)
+        width = 0.008 + 0.5 * rays.pixel
+        gap = (side - bend).abs()
+        core = torch.exp(-((gap / width) ** 2)) + 0.3 * torch.exp(-gap / 0.07)
+        split = (0.5 - height).clamp(min=0.0) * 0.7
+        branch = torch.exp(-(((side - bend - fork - split) / (0.6 * width)) ** 2))
+        core = core + 0.7 * branch * smoothstep(0.52, 0.45, height) * smoothstep(0.05, 0.2, height)
+        inside = (forward > 0.05).float() * smoothstep(0.85, 0.5, height) * (rays.z > 0.0).float()
+        out = mix(out, (0.95, 0.95, 1.0), (core * inside * light).clamp(0.0, 1.0))
+    return out
+
+
+def curtains(sky: Sky, rays: Rays) -> Tensor:
+    """Aurora light to add, [..., 3]: sheets of light seen through fourteen heights."""
+    aurora, t = sky.aurora, rays.t
     assert aurora is not None
     c, s = math.cos(aurora.turn), math.sin(aurora.turn)
-    reach = aurora.scale / (z.clamp(min=0.0) + 0.16)
-    u0, v0 = (c * x + s * y) * reach, (c * y - s * x) * reach
+    reach = aurora.scale / (rays.z.clamp(min=0.0) + 0.16)
+    u0, v0 = (c * rays.x + s * rays.y) * reach, (c * rays.y - s * rays.x) * reach
     warp = noise2(u0 * 0.55 + sky.seed, v0 * 0.55, 0.35 * aurora.speed * t + sky.seed)
-    out = torch.zeros(3)
-    layers = 16
+    out = torch.zeros(3, device=reach.device)
+    layers = 14
     step = 0.8 / (layers - 1)
-    width = 0.2 + 0.55 * step * reach
+    width = 0.13 + 0.5 * step * reach
+    blur = rays.pixel * reach * 2.0
+    fine = 1.0 / (1.0 + (3.0 * blur) ** 2)
     for k in range(layers):
         rise = k / (layers - 1)
         stretch = 1.0 + 0.8 * rise
@@ -198,27 +214,46 @@ def curtains(sky: Sky, x: Tensor, y: Tensor, z: Tensor, t: Tensor) -> Tensor:
         v = v0 * stretch + 0.33 * warp[1]
         sheet = noise(u * 0.5 + 0.4 * sky.seed, v * 1.0 + aurora.speed * 0.5 * t, 3.1 * sky.seed)
         line = torch.exp(-((sheet / width) ** 2)) * (0.2 / width) ** 0.5
-        rays = 0.72 + 0.4 * noise(u * 2.2 + aurora.speed * t, v * 1.1, 5.0 + sky.seed)
-        power = math.exp(-2.1 * rise) * (0.35 if k == 0 else 1.0)
-        tint = mix(rgb(aurora.hem), rgb(aurora.fringe), torch.tensor(rise**0.8))
-        out = out + tint * (line * rays.clamp(min=0.0) * power)[..., None]
-    fade = smoothstep(0.02, 0.24, z) * (1.0 - 0.35 * smoothstep(0.6, 1.0, z))
-    return out * (0.4 * aurora.strength * fade)[..., None]
+        comb = noise2(u * 3.4 + aurora.speed * t, v * 1.2, 5.0 + sky.seed)
+        rays_up = 0.72 + 0.5 * comb[0] * fine
+        power = math.exp(-2.3 * rise) * (0.45 if k == 0 else 1.0)
+        tint = mix(aurora.hem, aurora.fringe, torch.tensor(rise**0.8, device=u.device))
+        out = out + tint * (line * rays_up.clamp(min=0.0) * power)[..., None]
+    fade = smoothstep(0.02, 0.22, rays.z) * (1.0 - 0.35 * smoothstep(0.6, 1.0, rays.z))
+    return out * (0.46 * aurora.strength * fade)[..., None]
 
 
-def sky_colour(sky: Sky, x: Tensor, y: Tensor, z: Tensor, t: Tensor) -> Tensor:
-    """The whole sky in direction (x, y, z) at time t, [..., 3] in 0..1 or a little above."""
-    out = gradient(sky, x, y, z)
-    if sky.stars > 0.0 or sky.milky_way > 0.0:
-        veil = smoothstep(0.0, 0.2, z)
-        out = out + starfield(sky, x, y, z, t) * veil[..., None]
-    out = disc(sky, x, y, z, out)
+def rain_veil(sky: Sky, rays: Rays, out: Tensor) -> Tensor:
+    """Grey curtains of rain that hang from the clouds and drift."""
+    flat = rays.flat()
+    cx, cy, up = rays.x / flat, rays.y / flat, rays.z / flat
+    go = 0.25 * rays.t
+    lean = 0.35 * up
+    broad = noise(1.6 * cx + lean + sky.seed, 1.6 * cy + go, 0.2 * go)
+    streaks = noise(9.0 * (cx + 0.25 * up), 9.0 * cy + 3.0 * go, 0.6 * up - 5.0 * go)
+    amount = smoothstep(-0.4, 1.2, broad) * (0.8 + 0.25 * streaks)
+    amount = amount * smoothstep(0.75, 0.05, up) * sky.veil
+    return mix(out, 0.72 * rgb(sky.horizon, up), amount.clamp(0.0, 0.9))
+
+
+def sky_colour(sky: Sky, rays: Rays) -> Tensor:
+    """The whole sky along the rays, [..., 3]."""
+    out = gradient(sky, rays)
+    if sky.stars > 0.0:
+        veil = smoothstep(0.0, 0.12, rays.z)
+        light = starfield(sky.seed, sky.stars, rays)
+        if sky.milky_way > 0.0:
+            light = light + milky_way(sky.seed, sky.milky_way, sky.milky_axis, rays)
+        out = out + light * veil[..., None]
+    out = disc(sky, rays, out)
     if sky.aurora is not None:
-        light = curtains(sky, x, y, z, t)
+        light = curtains(sky, rays)
         out = 1.0 - (1.0 - out.clamp(0.0, 1.0)) * torch.exp(-1.25 * light)
     for layer in sky.clouds:
-        out = cloud_layer(sky, layer, x, y, z, t, out)
+        out = cloud_layer(sky, layer, rays, out)
+    if sky.veil > 0.0:
+        out = rain_veil(sky, rays, out)
     if sky.flash > 0.0:
-        out = bolt(sky, x, y, z, t, out)
-    haze = sky.fog * torch.exp(-z.clamp(min=0.0) / 0.08)
-    return mix(out, rgb(sky.horizon), haze.clamp(0.0, 1.0))
+        out = bolts(sky, rays, out)
+    haze = sky.fog * torch.exp(-rays.z.clamp(min=0.0) / 0.08)
+    return mix(out, sky.horizon, haze.clamp(0.0, 1.0))

@@ -36,7 +36,7 @@ SYNONYMS: dict[str, str] = {
     "mountains": "mountain mountains peak peaks summit alps alpine mountainous",
     "hills": "hill hills hilly",
     "forest": "forest tree trees woods woodland pines pine firs spruce forests taiga",
-    "meadow": "meadow meadows grass grassy grassland field fields prairie lawn pasture steppe",
+    "meadow": "meadow meadows grass grassy grassland prairie lawn pasture steppe",
     "underwater": "underwater under_water undersea submerged reef below_the_sea caustics",
     "sand": "sand sandy seabed sandbank",
     "deep": "deep depth depths abyss",
@@ -78,6 +78,12 @@ SYNONYMS: dict[str, str] = {
     "up": "up overhead zenith upward upwards looking_up sky_above up_above",
     "horizon": "horizon ahead straight_ahead distance",
     "down": "down below downward downwards underfoot ground looking_down nadir floor",
+    "sun": "sun sunny sunshine sunlight sunlit sunbeam",
+    "wisps": "wisps cirrus streaks wispy feathery",
+    "fields": "fields farmland countryside plain plains valley patchwork",
+    "flowers": "flower flowers blossoms wildflowers poppies blooming",
+    "autumn": "autumn fall autumnal foliage",
+    "dust": "dust dusty sandstorm windblown",
 }
 
 _STOP = """

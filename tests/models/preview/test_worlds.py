@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 import pytest
@@ -33,7 +34,7 @@ def test_view_and_panorama_agree_where_their_directions_meet(family):
     erp = worlds.render_erp(world, height=height, times_s=TIMES)
     directions = worlds.erp_directions(height)
     some = torch.arange(0, len(directions), 37)
-    again = worlds.colour(world, directions[some], TIMES)
+    again = worlds.colour(world, directions[some], TIMES, math.pi / height)
     whole = erp.flatten(2)[:, :, some].transpose(1, 2)
     torch.testing.assert_close(again, whole, atol=1e-3, rtol=0.0)
 
