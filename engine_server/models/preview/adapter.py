@@ -44,12 +44,24 @@ def with_margins(panorama: Tensor, up: int, across: int) -> Tensor:
 
 
 class PreviewAdapter:
-    """The embedded model: 128x128-pixel views of 8 frames, 8 frames a second."""
+    """The embedded model: 128x128-pixel views of 8 frames, 8 frames a second.
 
-    def __init__(self, weights_dir: Path | None = None, device: str = "cpu") -> None:
+    Args:
+        weights_dir: Folder of the weights; None takes the shipped ones.
+        device: Where it runs.
+        precision: "float32", or "bfloat16" for the denoiser's products; the rest stays float32.
+    """
+
+    def __init__(
+        self,
+        weights_dir: Path | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
+    ) -> None:
         folder = Path(__file__).parent / "weights" if weights_dir is None else Path(weights_dir)
         self._autoencoder, self._denoiser = load_weights(folder)
         self._device = torch.device(device)
+        self._bf16 = {"float32": False, "bfloat16": True}[precision]
         self._autoencoder.to(self._device)
         self._denoiser.to(self._device)
         self._denoiser.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
@@ -90,16 +102,17 @@ class PreviewAdapter:
         light_told = light.light_channels(
             azimuth.to(elevation), elevation, torch.zeros_like(pitch), pitch
         )
-        velocity = self._denoiser(
-            noisy,
-            torch.full((count,), float(sigma), device=self._device),
-            cond.tensors["text"][:1].expand(count, -1),
-            elevation.nan_to_num(0.0, 0.0, 0.0),
-            torch.full((count,), float(views.fov_deg), device=self._device),
-            told,
-            light_told.to(self._device),
-        )
-        return (noisy - sigma * velocity).to(x.device, x.dtype)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            velocity = self._denoiser(
+                noisy,
+                torch.full((count,), float(sigma), device=self._device),
+                cond.tensors["text"][:1].expand(count, -1),
+                elevation.nan_to_num(0.0, 0.0, 0.0),
+                torch.full((count,), float(views.fov_deg), device=self._device),
+                told,
+                light_told.to(self._device),
+            )
+        return (noisy - sigma * velocity.float()).to(x.device, x.dtype)
 
     @torch.inference_mode()
     def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:

@@ -96,6 +96,7 @@ degrees loop looping seamless cinematic realistic
 STOP_WORDS = frozenset(_STOP.split())
 
 TOKENS: tuple[str, ...] = tuple(SYNONYMS)
+ROWS = 160  # of the table of vectors: more than there are tokens, so that words may be added
 _INDEX = {token: i + 1 for i, token in enumerate(TOKENS)}  # 0 pads
 _LOOKUP = {word: token for token, words in SYNONYMS.items() for word in words.split()}
 _PHRASES = sorted((w.split("_") for w in _LOOKUP if "_" in w), key=len, reverse=True)
@@ -160,7 +161,7 @@ class TextEncoder(nn.Module):
 
     def __init__(self, width: int = 128, out: int = 256) -> None:
         super().__init__()
-        self.table = nn.Embedding(len(TOKENS) + 1, width)
+        self.table = nn.Embedding(ROWS, width)
         nn.init.normal_(self.table.weight, std=0.5)
         self.score = nn.Linear(width, 1)
         self.null = nn.Parameter(torch.zeros(2 * width))

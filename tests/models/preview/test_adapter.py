@@ -115,3 +115,27 @@ def test_margins_cross_the_poles_half_a_turn_away():
     wide = with_margins(grid, 1, 1)
     assert wide[0, 1].tolist() == [3, 0, 1, 2, 3, 0]
     assert wide[0, 0].tolist() == [1, 2, 3, 0, 1, 2]
+
+
+def test_bfloat16_products_change_the_estimate_by_little(adapter):
+    exact = PreviewAdapter()
+    fast = PreviewAdapter(precision="bfloat16")
+    x = torch.randn(2, 8, 4, 16, 16, generator=torch.Generator().manual_seed(0))
+    cond = exact.encode_prompt(["clouds over the sea"])
+    one, other = (a.denoised(x, 0.7, cond, views(2)) for a in (exact, fast))
+    assert other.dtype == torch.float32
+    assert 0 < (one - other).abs().mean() < 0.05 * one.std()
+
+
+def test_turning_the_view_away_from_the_sun_changes_the_picture_and_untold_is_neither(adapter):
+    x = torch.randn(1, 8, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    cond = adapter.encode_prompt(["sunset over the sea"])
+    heights = views(1).elevation_rad
+    made = [
+        adapter.denoised(
+            x, 0.9, cond, ViewGeometry(elevation_rad=heights, fov_deg=90.0, azimuth_rad=azimuth)
+        )
+        for azimuth in (torch.zeros_like(heights), torch.full_like(heights, 3.0), None)
+    ]
+    assert (made[0] - made[1]).abs().mean() > 0.02
+    assert (made[0] - made[2]).abs().mean() > 0.005
