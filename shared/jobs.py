@@ -191,6 +191,16 @@ class JobSpec:
             return "generate"
         return "refine" if self.base.part is None else "repaint"
 
+    @property
+    def title(self) -> str:
+        """The words a person knows the job by: those of the part that is repainted, else the prompt
+        or, without one, the first words that say anything.
+        """
+        if self.kind == "repaint" and self.places:
+            return self.places[-1].text
+        texts = (self.prompt, self.sky, self.horizon, self.ground, *(p.text for p in self.places))
+        return next((text for text in texts if text.strip()), "")
+
     def to_plain(self) -> dict[str, Any]:
         """Dicts, lists, strings and numbers only."""
         return cast("dict[str, Any]", to_plain(self))

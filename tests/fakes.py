@@ -318,7 +318,13 @@ class FakeEngine:
     def _summaries(self, limit: int) -> tuple[m.JobSummary, ...]:
         newest = list(self._jobs.values())[::-1][:limit]
         return tuple(
-            m.JobSummary(job_id=job.job_id, state=job.state, prompt=job.spec.prompt, seq=job.seq)
+            m.JobSummary(
+                job_id=job.job_id,
+                state=job.state,
+                prompt=job.spec.title,
+                seq=job.seq,
+                kind=job.spec.kind,
+            )
             for job in newest
         )
 

@@ -99,7 +99,7 @@ class Job:
         return JobSummary(
             job_id=self.job_id,
             state=self.state,
-            prompt=spec.prompt[:200],
+            prompt=spec.title[:200],
             model=spec.model,
             seed=spec.seed,
             width=spec.width,

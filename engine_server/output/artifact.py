@@ -78,7 +78,7 @@ class ArtifactWriter:
         self._measured: dict[str, float] = {}
         self._fps = exact_fps(spec.fps)
         self._num_model_frames = 0
-        self._name = f"{slug(spec.prompt)}-{_identity(spec, made_with)[:8]}"
+        self._name = f"{slug(spec.title)}-{_identity(spec, made_with)[:8]}"
         self._partial = self._library / f".{self._name}{_partial_suffix(job_id)}"
 
     def __enter__(self) -> ArtifactWriter:

@@ -69,6 +69,14 @@ def test_a_job_says_what_it_does():
     assert FULL.kind == "repaint"
 
 
+def test_a_job_is_known_by_its_words():
+    assert JobSpec(prompt="sea").title == "sea"
+    assert JobSpec(prompt=" ", ground="waves").title == "waves"
+    assert JobSpec(prompt="", places=(place(),)).title == "a moon"
+    assert FULL.title == "a moon", "a repaint by what is painted"
+    assert JobSpec(prompt="").title == ""
+
+
 def test_canonical_form_is_sorted_compact_json():
     text = JobSpec(prompt="sea").canonical().decode()
     assert text.startswith('{"fps":8.0,"guidance_scale":4.0,"height":256,"loop":true,')
