@@ -35,6 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, default=10**9, help="length of the run in steps")
     parser.add_argument("--stop-at", type=int, default=None, help="stop after this step for now")
     parser.add_argument("--start-from", type=Path, default=None, help="weights to begin with")
+    parser.add_argument("--rate", type=float, default=1.0, help="factor of the learning rates")
     parser.add_argument("--single-part", type=float, default=0.27, help="share on single frames")
     parser.add_argument("--batch", type=int, default=6, help="clips a step; single frames: 5 1/3 x")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -72,6 +73,7 @@ def _run(args: argparse.Namespace) -> None:
             start_from=args.start_from,
             singles=args.batch * 16 // 3,
             clips=args.batch,
+            rate=args.rate,
             single_part=args.single_part,
             bf16=args.bf16,
             device=args.device,

@@ -46,6 +46,7 @@ class Course:
         seed: Of clips, noise and first weights.
         start_from: Folder of exported weights to begin with; None begins with random ones.
         singles, clips: Batch of single frames, of clips.
+        rate: Factor of the learning rates; below 1 for weights that are already good.
         single_part: Share of the steps, from the first on, that see single frames only.
         bf16: Whether to multiply in bfloat16.
         device: Where to train: "cpu" or "cuda".
@@ -59,6 +60,7 @@ class Course:
     start_from: Path | None = None
     singles: int = 32
     clips: int = 6
+    rate: float = 1.0
     single_part: float = 0.27
     bf16: bool = False
     device: str = "cpu"
@@ -149,7 +151,7 @@ class Trainer:
         if dist.is_initialized():
             self.share()
         torch.nn.utils.clip_grad_norm_(self.rest, 1.0)
-        factor = rate_at(self.step / self.course.steps, self.step)
+        factor = self.course.rate * rate_at(self.step / self.course.steps, self.step)
         self.muon.param_groups[0]["lr"] = MUON_RATE * factor
         self.adam.param_groups[0]["lr"] = ADAM_RATE * factor
         self.muon.step()
