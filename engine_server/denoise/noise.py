@@ -60,6 +60,7 @@ def normal_noise(
     stage: int = 0,
     step: int = 0,
     purpose: Purpose = Purpose.START,
+    index: int = 0,
 ) -> Tensor:
     """Unit Gaussian noise ``[C, F, H, W]``, float32.
 
@@ -69,9 +70,12 @@ def normal_noise(
         stage: Rung of the ladder, below 256.
         step: Denoising step, below 65536.
         purpose: What it is for.
+        index: Which of several fields of one step and purpose, below 2**24.
     """
     channels, frames, height, width = shape
     assert max(height, width) <= 65536, shape
+    assert channels <= 1024, shape
+    assert 0 <= index < 1 << 24, index
     cell = np.arange(height, dtype=np.uint64)[:, None] << np.uint64(16)
     cell = (cell | np.arange(width, dtype=np.uint64))[None, None]
     frame = np.arange(frames, dtype=np.uint64)[None, :, None, None]
@@ -79,7 +83,7 @@ def normal_noise(
     key = (seed & _LOW, (seed >> 32) & _LOW)
     out = np.empty((-(-channels // 4) * 4, frames, height, width), dtype=np.float32)
     for block in range(0, channels, 4):
-        lane = np.uint64(block // 4)
+        lane = np.uint64((index << 8) | block // 4)
         zero = np.zeros((1, frames, height, width), dtype=np.uint64)
         words = philox((cell + zero, frame + zero, zero + lane, zero + stream), key)
         for k in (0, 2):

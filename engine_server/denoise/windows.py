@@ -18,7 +18,7 @@ from ..panorama.plane import Axis, PlanePlan, PlaneWindow, Span, spans
 from .guidance import guided
 from .loop import Cancelled
 
-LEAST_FOV_DEG = 10.0
+LEAST_TOLD_FOV_DEG = 10.0
 """Smallest field of view that a model is told: windows of tall panoramas see less than any lens."""
 
 Item = tuple[Span, PlaneWindow]
@@ -76,7 +76,7 @@ def plane_geometry(plan: PlanePlan, items: Sequence[Item]) -> ViewGeometry:
     middle = tuple(n // 2 for n in plan.window_hw)
     return ViewGeometry(
         elevation_rad=elevation,
-        fov_deg=max(LEAST_FOV_DEG, plan.window_fov_deg),
+        fov_deg=max(LEAST_TOLD_FOV_DEG, plan.window_fov_deg),
         azimuth_rad=azimuth,
         yaw_deg=tuple(azimuth[:, 0, middle[1]].rad2deg().tolist()),
         pitch_deg=tuple(elevation[:, middle[0], 0].rad2deg().tolist()),

@@ -51,7 +51,11 @@ def angles_to_directions(yaw_rad: Floats, pitch_rad: Floats) -> Floats:
 
 
 def directions_to_angles(directions: Floats) -> tuple[Floats, Floats]:
-    """Yaw in (-pi, pi] and pitch in [-pi/2, pi/2], radians, of vectors ``[..., 3]``."""
+    """Yaw in (-pi, pi] and pitch in [-pi/2, pi/2], radians, of vectors ``[..., 3]``.
+
+    Source: DynamicScaler eq. 3 (Liu et al. 2024), which has its axes wrong: with the direction it
+    defines, pitch depends on z alone and yaw on x and y (docs/method.md).
+    """
     x, y, z = np.moveaxis(np.asarray(directions, dtype=np.float64), -1, 0)
     return np.arctan2(y, x), np.arctan2(z, np.hypot(x, y))
 
