@@ -30,12 +30,16 @@ class Ridge:
     drift: float = 0.0  # speed of the banks of mist at its foot
     ragged: float = 0.45
     face: float = 0.3  # contrast of its slopes
+    peaked: float = 0.0  # how pointed the tops are
+    white: Colour = (0.93, 0.95, 1.0)
 
 
 def shape_of(ground: Ground) -> Shape:
     """The hills of a kind of land."""
     if ground.kind == "dunes":
-        return Shape(seed=ground.seed, scale=0.42, height=0.13 * ground.rough, crest=1.0, detail=0.0)
+        return Shape(
+            seed=ground.seed, scale=0.42, height=0.13 * ground.rough, crest=1.0, detail=0.0
+        )
     if ground.kind == "snow":
         return Shape(seed=ground.seed, scale=0.4, height=0.1 * ground.rough, detail=0.2)
     return Shape(seed=ground.seed, scale=0.34, height=0.12 * ground.rough, detail=0.12)
@@ -46,8 +50,8 @@ def hills_over(ground: Ground, sky: Sky, rays: Rays, out: Tensor) -> Tensor:
     shape = shape_of(ground)
     hit = march(shape, rays)
     light = lit(shape, hit, sky.sun, rays.pixel)
-    soft = 0.5 if sky.sun is None or sky.moon else 1.0
-    light = 0.6 + soft * (light.clamp(max=1.25) - 0.6) * 0.95
+    soft = 0.6 if sky.sun is None else 1.0
+    light = 0.56 + soft * (0.8 * light.clamp(max=1.6) - 0.56)
     if ground.kind == "dunes":
         colour = sand(ground, hit, light, rays)
     elif ground.kind == "snow":
@@ -82,7 +86,7 @@ def dust(ground: Ground, hit: Hit, rays: Rays, out: Tensor) -> Tensor:
     veil = fbm(2.2 * cx + 0.7 * go + ground.seed, 2.2 * cy, 4.0 * up - 0.15 * go, 3)
     low = torch.exp(-((up + 0.03) ** 2) / 0.012)
     streak = noise(0.5 * hit.u - 1.6 * go, 1.6 * hit.v + 0.5 * go, 0.4 * go)
-    amount = 0.5 * low * smoothstep(-0.2, 1.6, veil) + 0.14 * smoothstep(0.4, 1.6, streak)
+    amount = 0.5 * low * smoothstep(-0.2, 1.6, veil) + 0.25 * smoothstep(0.3, 1.6, streak)
     return mix(out, rgb(ground.light, up) * 0.6 + 0.35, amount.clamp(0.0, 0.8))
 
 
@@ -220,6 +224,10 @@ def ridge_over(ridge: Ridge, sky: Sky, rays: Rays, out: Tensor) -> Tensor:
     cx, cy, tangent = rays.x / flat, rays.y / flat, rays.z / flat
     blur = 0.7 * rays.pixel * ridge.detail
     line = fbm(ridge.detail * cx, ridge.detail * cy, ridge.seed, 8, blur, ridge.ragged)
+    if ridge.peaked > 0.0:
+        fold = noise(0.8 * ridge.detail * cx + 7.0, 0.8 * ridge.detail * cy, ridge.seed)
+        peak = 1.3 - 2.4 * (fold + 0.12 * line).abs()
+        line = line + ridge.peaked * (peak + 0.3 * line - line)
     top = (ridge.height + ridge.rise * line).clamp(min=0.0)
     edge = 0.8 * rays.pixel
     body = smoothstep(edge, -edge, tangent - top) * (tangent > -0.02).float()
@@ -231,8 +239,7 @@ def ridge_over(ridge: Ridge, sky: Sky, rays: Rays, out: Tensor) -> Tensor:
     if ridge.snow > 0.0:
         part = tangent / top.clamp(min=0.02)
         cap = smoothstep(-0.05, 0.2, part - 0.5 + 0.5 * crease)
-        white = rgb((0.93, 0.95, 1.0), flat) * (0.4 + 0.6 * max(sky.horizon))
-        white = white * (0.95 + 0.7 * crease).clamp(0.55, 1.1)[..., None]
+        white = rgb(ridge.white, flat) * (0.95 + 0.7 * crease).clamp(0.55, 1.1)[..., None]
         shaded = shaded + (white - shaded) * (ridge.snow * cap)[..., None]
     foot = ridge.mist * smoothstep(1.0, 0.0, tangent / top.clamp(min=0.03))
     if ridge.drift > 0.0:
@@ -270,6 +277,7 @@ def flames(seed: float, speed: float, tint: Colour, rays: Rays) -> Tensor:
     tongue = fbm(a + seed, b, 1.25 * up - 2.1 * go, 7, 2.2 * rays.pixel, 0.56)
     tall = noise(0.7 * cx + seed, 0.7 * cy, 0.35 * go)
     rise = (up.clamp(min=-0.3).abs() / (0.85 + 0.25 * tall)).clamp(max=4.0)
-    heat = 1.12 + 0.55 * tongue * (0.5 + rise.clamp(max=1.0)) - 1.05 * rise
+    low = smoothstep(0.06, -0.12, rays.z / flat)
+    heat = 1.12 - 1.6 * low + 0.55 * tongue * (0.5 + rise.clamp(max=1.0)) - 1.05 * rise
     flicker = 1.0 + 0.06 * torch.sin(17.0 * rays.t + seed)
     return ember(smoothstep(-0.1, 1.5, heat) * 1.2 * flicker, tint)

@@ -56,6 +56,8 @@ def hills(rng: Random, sky: Sky, kind: str) -> tuple[tuple[Ridge, ...], Words]:
                 snow=0.9,
                 mist=0.5,
                 ragged=0.5,
+                peaked=0.8,
+                white=tinted(sky, (0.95, 0.96, 1.0), 0.5),
             ),
             Ridge(
                 colour=shade(far, 0.6), height=0.08, rise=0.05, detail=2.4, seed=seed + 5, mist=0.4
@@ -63,7 +65,7 @@ def hills(rng: Random, sky: Sky, kind: str) -> tuple[tuple[Ridge, ...], Words]:
         )
         return ridges, {"scene": ("mountains",)}
     if kind == "hills":
-        tone = tinted(sky, (0.16, 0.24, 0.18))
+        tone = blend(tinted(sky, (0.2, 0.31, 0.22)), sky.horizon, 0.2)
         return (Ridge(colour=tone, height=0.07, rise=0.04, detail=1.6, seed=seed, mist=0.4),), {
             "scene": ("hills",)
         }
@@ -78,13 +80,15 @@ def sea_ground(rng: Random, sky: Sky, rough: float, speed: float) -> tuple[Groun
     )
     if lit < 0.45:
         name, base = "", (0.01, 0.05, 0.12)
+    elif sky.sun is not None and sky.sun[1] < 0.25:
+        name, base = "", blend(shade(sky.zenith, 0.5), (0.02, 0.12, 0.22), 0.4)
     ground = Ground(
         kind="sea",
         seed=rng.uniform(0, 16),
         colour=shade(near(rng, base, 0.02), 0.25 + 0.75 * lit),
         light=shade((0.9, 0.95, 1.0), 0.2 + 0.8 * lit),
         rough=rough,
-        speed=0.9 * speed,
+        speed=1.4 * speed,
         scale=rng.uniform(1.5, 2.0),
     )
     words: Words = {"scene": ("sea",), "colour": (name,) if name else ()}
@@ -189,7 +193,7 @@ def forest_edge(rng: Random, sky: Sky, speed: float, snow: float = 0.0) -> tuple
     """Trees around a clearing: firs or broad-leaved."""
     conifer = snow > 0.0 or rng.random() < 0.6
     autumn = not conifer and rng.random() < 0.3
-    leaf = (0.13, 0.3, 0.17) if conifer else rng.choice(((0.2, 0.42, 0.12), (0.28, 0.46, 0.1)))
+    leaf = (0.16, 0.36, 0.18) if conifer else rng.choice(((0.2, 0.42, 0.12), (0.28, 0.46, 0.1)))
     if autumn:
         leaf = rng.choice(((0.75, 0.35, 0.08), (0.82, 0.55, 0.12), (0.65, 0.2, 0.1)))
     trees = Trees(
@@ -218,8 +222,8 @@ def snowfall(rng: Random, speed: float, sky: Sky) -> Motes:
         colour=white,
         scale=4.4,
         size=0.1,
-        density=rng.uniform(0.6, 0.9),
-        velocity=(*drift, -1.5 * speed),
+        density=rng.uniform(0.7, 1.0),
+        velocity=(*drift, -1.8 * speed),
         opacity=1.0,
     )
 

@@ -54,7 +54,7 @@ def rgb(colour: Colour, like: Tensor) -> Tensor:
 
 
 def _sampled(x: Tensor, y: Tensor, z: Tensor | float, channels: int) -> Tensor:
-    """Noise at (x, y, z), [channels, *broadcast]; cheaper where z is the same along the last axis."""
+    """Noise at (x, y, z), [channels, *broadcast]; cheaper where all of a row has one z."""
     table = _table(x.device)[:, :channels]
     deep = torch.as_tensor(z, dtype=torch.float32, device=x.device)
     x, y = torch.broadcast_tensors(x, y)
@@ -123,9 +123,7 @@ def fbm(
         if k > 0 and 2.2 * finest * scale > 1.5:
             break
         turned = (x, y) if k % 2 == 0 else (0.8 * x - 0.6 * y, 0.6 * x + 0.8 * y)
-        value = noise(
-            turned[0] * scale + 5.3 * k, turned[1] * scale + 2.9 * k, z * scale + 7.7 * k
-        )
+        value = noise(turned[0] * scale + 5.3 * k, turned[1] * scale + 2.9 * k, z * scale + 7.7 * k)
         total = total + value * (weight * smoothstep(1.5, 0.5, 2.2 * blur * scale))
     return total * (1.0 - gain * gain) ** 0.5
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from random import Random
 
 from .noise import Colour
@@ -15,9 +16,8 @@ SPEEDS = (("calm", "slow"), 0.45), ((), 1.0), (("fast", "windy"), 1.9)
 
 def near(rng: Random, colour: Colour, spread: float = 0.06) -> Colour:
     """A colour close to the given one."""
-    r, g, b = (
-        min(1.0, max(0.0, c * rng.uniform(0.9, 1.1) + rng.uniform(-1, 1) * spread)) for c in colour
-    )
+    tone = rng.uniform(0.93, 1.07)
+    r, g, b = (min(1.0, max(0.0, c * tone + rng.uniform(-1, 1) * spread)) for c in colour)
     return r, g, b
 
 
@@ -85,7 +85,9 @@ def day_sky(rng: Random, speed: float, cover: float | None = None) -> tuple[Sky,
         clouds = (cirrus(rng, speed, (1.0, 1.0, 1.0), rng.uniform(0.4, 0.7)),)
     sky = Sky(
         seed=rng.uniform(0, 16),
-        zenith=near(rng, rng.choice(((0.07, 0.28, 0.74), (0.1, 0.36, 0.8), (0.05, 0.22, 0.6))), 0.03),
+        zenith=near(
+            rng, rng.choice(((0.07, 0.28, 0.74), (0.1, 0.36, 0.8), (0.05, 0.22, 0.6))), 0.03
+        ),
         horizon=near(rng, (0.70, 0.85, 0.96), 0.03),
         falloff=rng.uniform(0.45, 0.65),
         sun=(heading(rng), rng.uniform(0.3, 1.1)),
@@ -194,7 +196,7 @@ def aurora_sky(rng: Random, speed: float) -> tuple[Sky, Words]:
             hem=near(rng, hem, 0.05),
             fringe=near(rng, fringe, 0.05),
             strength=strong,
-            speed=1.1 * speed,
+            speed=1.7 * speed,
             scale=rng.uniform(1.1, 1.6),
             turn=heading(rng),
         ),
@@ -234,6 +236,15 @@ def overcast_sky(rng: Random, speed: float, veil: float = 0.0) -> tuple[Sky, Wor
         "weather": ("clouds",),
         "time": ("day",),
     }
+
+
+def overcast_night(rng: Random, speed: float) -> tuple[Sky, Words]:
+    """Low clouds in the dark, as when snow falls."""
+    base, words = overcast_sky(rng, speed)
+    (layer,) = base.clouds
+    layer = replace(layer, lit=near(rng, (0.22, 0.26, 0.37), 0.02), shade=(0.07, 0.09, 0.16))
+    sky = replace(base, zenith=(0.06, 0.08, 0.15), horizon=(0.16, 0.2, 0.31), clouds=(layer,))
+    return sky, {**words, "time": ("night",), "colour": ("dark", "blue")}
 
 
 def storm_sky(rng: Random, speed: float, flash: bool) -> tuple[Sky, Words]:

@@ -149,9 +149,7 @@ def cloud_shadow(sky: Sky, rays: Rays, u: Tensor, v: Tensor) -> Tensor:
 def flashes(sky: Sky) -> list[tuple[float, float, float]]:
     """Heading, height and time of the three bolts of a storm."""
     yaw, pitch = sky.flash_at
-    return [
-        (yaw + 2.1 * k, pitch * (1.0 - 0.2 * k), sky.flash_time + 0.43 * k) for k in range(3)
-    ]
+    return [(yaw + 2.1 * k, pitch * (1.0 - 0.2 * k), sky.flash_time + 0.43 * k) for k in range(3)]
 
 
 def flash_light(start_s: float, strength: float, t: Tensor) -> Tensor:
@@ -204,7 +202,7 @@ def curtains(sky: Sky, rays: Rays) -> Tensor:
     out = torch.zeros(3, device=reach.device)
     layers = 14
     step = 0.8 / (layers - 1)
-    width = 0.13 + 0.5 * step * reach
+    width = 0.13 + 0.85 * step * reach
     blur = rays.pixel * reach * 2.0
     fine = 1.0 / (1.0 + (3.0 * blur) ** 2)
     for k in range(layers):

@@ -55,7 +55,7 @@ def points(layer: Layer, seed: float, fill: float, rays: Rays) -> tuple[Tensor, 
     here, there = torch.rsqrt(1.0 + a * a + b * b), torch.rsqrt(1.0 + ca * ca + cb * cb)
     gap = (here - there) ** 2 + (a * here - ca * there) ** 2 + (b * here - cb * there) ** 2
     size = max(0.72 * rays.pixel, layer.radius)
-    dim = min(1.0, (6.0 * layer.radius / rays.pixel) ** 1.2)
+    dim = min(1.0, (6.0 * layer.radius / rays.pixel) ** 2)
     light = layer.light * (1.0 - layer.spread * r[..., 2] ** 0.5)
     shine = torch.exp(-gap / (size * size))
     if layer.halo > 0.0:

@@ -83,9 +83,13 @@ def row_over(trees: Trees, row: int, half: int, sky: Sky, rays: Rays, out: Tenso
     green = tone * light.clamp(0.25, 1.5)[..., None]
     if trees.snow > 0.0:
         bough = (part * (7.0 + 3.0 * own[..., 3])).frac()
-        cap = smoothstep(0.15, 0.75, bough + 0.18 * leafy) * smoothstep(1.25, 0.7, bough) * trees.snow
+        cap = (
+            smoothstep(0.15, 0.75, bough + 0.18 * leafy) * smoothstep(1.25, 0.7, bough) * trees.snow
+        )
         green = mix(green, rgb((0.9, 0.94, 1.0), flat) * (0.35 + 0.65 * max(sky.horizon)), cap)
-    bark = rgb(trees.bark, flat) * (0.8 + 0.5 * noise(40.0 * side, 5.0 * part, own[..., 1]))[..., None]
+    bark = (
+        rgb(trees.bark, flat) * (0.8 + 0.5 * noise(40.0 * side, 5.0 * part, own[..., 1]))[..., None]
+    )
     out = mix(out, mix(bark, sky.horizon, torch.full_like(wood, air)), wood)
     return mix(out, mix(green, sky.horizon, torch.full_like(leaves, air)), leaves)
 

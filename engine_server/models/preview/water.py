@@ -69,7 +69,8 @@ def sea(ground: Ground, sky: Sky, rays: Rays) -> Tensor:
         out = glitter(sky, away, 0.35 * first + 0.6 * chop[1] * fine + grain, fine, out)
     if rough > 0.55:
         lace = 0.5 * ripple[1] * tiny + 0.45 * noise(9.0 * u, 9.0 * v, 0.8 * go) * tiny
-        foam = smoothstep(1.25, 1.75, swell[0] + 0.7 * chop[0] * fine + lace)
+        foam = smoothstep(1.2, 1.7, 0.65 * swell[0] + 0.8 * chop[0] * fine + 1.3 * lace)
+        foam = foam * (0.75 + 0.3 * noise(15.0 * u, 15.0 * v, go) * tiny)
         out = mix(out, ground.light, (foam * (rough - 0.25)).clamp(0.0, 0.85))
     if ground.drops > 0.0:
         out = out + (0.35 * ground.drops * drop_rings(u, v, rays.t, blur))[..., None]
@@ -124,7 +125,7 @@ def seabed(ground: Ground, rays: Rays) -> Tensor:
     shade = 0.4 + 0.2 * base + 0.1 * ripples / (1.0 + (5.0 * blur) ** 2)
     out = mix(ground.colour, ground.light, shade.clamp(0.0, 1.0))
     net = caustics(0.9 * u, 0.9 * v, 0.8 * ground.speed * rays.t, 0.9 * blur)
-    return mix(out, 0.4 * rgb(ground.light, u) + 0.6, 0.75 * net)
+    return mix(out, 0.2 * rgb(ground.light, u) + 0.8, 0.85 * net)
 
 
 def under_water(
@@ -138,7 +139,7 @@ def under_water(
     if ground is not None and bool(down.any()):
         at = down[0].nonzero()[:, 0]
         part = rays.take(at)
-        floor = seabed(ground, part) * (0.4 + 0.8 * rgb(body, z))
+        floor = seabed(ground, part) * (0.35 + 1.05 * rgb(body, z)).clamp(max=1.0)
         near = smoothstep(-0.1, -0.6, part.z)
         out = out.expand(len(rays.t), -1, 3).clone()
         out[:, at] = mix(out[:, at], floor, near)

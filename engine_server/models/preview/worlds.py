@@ -167,8 +167,10 @@ def _fire(world: World, rays: Rays) -> Tensor:
     low = _columns(z < 0.0)
     if world.ground is not None and len(low):
         part = rays.take(low)
-        below = ground_colour(world.ground, world.sky, part.along(part.x, part.y, part.z.clamp(max=-1e-3)))
-        out[:, low] = mix(out[:, low], below, smoothstep(0.0, -0.3, part.z))
+        down = part.along(part.x, part.y, part.z.clamp(max=-1e-3))
+        below = ground_colour(world.ground, world.sky, down)
+        near = smoothstep(0.0, -0.12, part.z)[..., None]
+        out[:, low] = torch.maximum(out[:, low] * (1.0 - 0.7 * near), below * near)
     return out
 
 
