@@ -1,0 +1,1 @@
+"""Figures of a finished video, a report for people, and a verdict."""

@@ -1,0 +1,98 @@
+"""The join of a loop, from its last frame to its first, against every other pair of neighbours.
+
+R = (D(N-1 -> 0) + floor) / (median_t D(t -> t+1) + floor), D the mean difference (8-bit levels) or
+the mean speed of the flow (degrees a second), in each of the 14 views and in 32 regions: a mean
+over the whole frame hides a jump in one place. A join passes where R is at most `LIMIT` or D no
+larger than the 95th percentile of the other pairs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .canvas import Canvas
+from .figures import LEVEL_FLOOR, SPEED_FLOOR_DEG_S, mean, median, percentile
+from .moments import Pair
+
+LIMIT = 1.2
+STALL = 0.4
+"""A join that changes less than this share of the median holds the picture for a frame."""
+
+
+class LoopJoin:
+    """Gathers the pairs of a video in order; the join comes last, if there is one."""
+
+    def __init__(self, canvas: Canvas, fps: float) -> None:
+        self._canvas = canvas
+        self._fps = fps
+        self.whole: list[float] = []
+        self._views: list[np.ndarray] = []
+        self._regions: list[np.ndarray] = []
+        self._view_speeds: list[np.ndarray] = []
+        self._region_speeds: list[np.ndarray] = []
+        self._sum: np.ndarray | None = None
+        self.join_field: np.ndarray | None = None
+        self.mean_field: np.ndarray | None = None
+
+    def add(self, pair: Pair, *, is_join: bool = False) -> None:
+        """The next pair of neighbours."""
+        self.whole.append(self._canvas.mean(pair.difference))
+        self._views.append(pair.view_differences)
+        self._regions.append(self._canvas.region_means(pair.difference))
+        self._view_speeds.append(pair.cutter.means(pair.speed) * self._fps)
+        self._region_speeds.append(self._canvas.region_means(pair.speed) * self._fps)
+        if is_join:
+            self.join_field = pair.difference
+            if self._sum is not None:
+                self.mean_field = self._sum / (len(self.whole) - 1)
+        else:
+            self._sum = pair.difference.copy() if self._sum is None else self._sum + pair.difference
+
+    def result(self) -> dict[str, Any]:
+        """Ratios by view and region; everything None where there is no join to speak of."""
+        if self.join_field is None or len(self.whole) < 3:
+            return {"has_join": self.join_field is not None, "views": [], "regions": []}
+        views = compare(self._views, LEVEL_FLOOR)
+        regions = compare(self._regions, LEVEL_FLOOR)
+        view_speeds = compare(self._view_speeds, SPEED_FLOOR_DEG_S)
+        region_speeds = compare(self._region_speeds, SPEED_FLOOR_DEG_S)
+        whole = compare([np.array([value]) for value in self.whole], LEVEL_FLOOR)[0]
+        return {
+            "has_join": True,
+            "whole": whole,
+            "worst_view": max(each["ratio"] for each in views),
+            "mean_view": mean([each["ratio"] for each in views]),
+            "worst_region": max(each["ratio"] for each in regions),
+            "worst_view_by_flow": max(each["ratio"] for each in view_speeds),
+            "worst_region_by_flow": max(each["ratio"] for each in region_speeds),
+            "passes": all(each["passes"] for each in (*views, *regions)),
+            "stalls": whole["ratio"] < STALL and whole["join"] < (whole["interior_p5"] or 0.0),
+            "views": views,
+            "regions": regions,
+            "views_by_flow": view_speeds,
+            "regions_by_flow": region_speeds,
+        }
+
+
+def compare(values: list[np.ndarray], floor: float) -> list[dict[str, Any]]:
+    """The last of `values` against the others, for each of their entries."""
+    table = np.array(values)
+    found = []
+    for column in table.T:
+        interior, join = column[:-1], float(column[-1])
+        middle, high = median(interior) or 0.0, percentile(interior, 95) or 0.0
+        ratio = (join + floor) / (middle + floor)
+        found.append(
+            {
+                "ratio": ratio,
+                "join": join,
+                "interior_median": middle,
+                "interior_p95": high,
+                "interior_p5": percentile(interior, 5),
+                "interior_max": float(interior.max()),
+                "passes": bool(ratio <= LIMIT or join <= high + 1e-9),
+            }
+        )
+    return found
