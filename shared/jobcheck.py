@@ -14,9 +14,17 @@ from .errors import InvalidJob
 if TYPE_CHECKING:
     from .jobs import Base, JobSpec, Part, Place, Reference, Stage
 
-METHODS = ("fused", "paper", "planar", "whole", "multidiffusion", "independent")
+METHODS = (
+    "fused",
+    "paper",
+    "planar",
+    "paper-planar",
+    "whole",
+    "multidiffusion",
+    "independent",
+)
 """Ways to keep views in agreement, by name."""
-PLANE_METHODS = ("planar",)
+PLANE_METHODS = ("planar", "paper-planar")
 """Those that make a flat picture of any width and height."""
 REFERENCE_MODES = ("keep", "animate")
 

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from ...shared.errors import InvalidJob, ModelNotInstalled
-from ...shared.jobcheck import is_plane
+from ...shared.jobcheck import METHODS, is_plane
 from ...shared.jobs import JobSpec, Stage
 from .ladder import Pace, Rung, plane_stages, sphere_stages
 
@@ -84,7 +84,7 @@ MODELS: dict[str, ModelCard] = {
             fps=8.0,
             window=16,
             window_frames=8,
-            methods=("fused",),
+            methods=METHODS,
             ladder=(
                 Rung(
                     width=512,
