@@ -1,0 +1,1 @@
+"""Measuring the methods against one another: same model, prompts, seeds and steps."""

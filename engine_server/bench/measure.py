@@ -1,0 +1,144 @@
+"""One case, made and measured: counts, times, peak memory, and the figures of its frames."""
+
+from __future__ import annotations
+
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from ..denoise.stages import denoise_stages
+from ..models import catalog
+from ..models.adapter import Adapter
+from ..quality.report import evaluate_frames
+from ..worker.decoding import decoded
+from .cases import Case
+from .counting import CountingAdapter, redundancy
+
+VIEW_BATCH = 6
+PICTURE_QUALITY = 90
+
+
+class PeakMemory:
+    """Most memory held since it was made, MiB; None where the system does not tell.
+
+    On Linux the resident set of this process, less what it held at first.
+    """
+
+    _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+    def __init__(self) -> None:
+        self._start: float | None = None
+        try:
+            self._RESET.write_text("5")  # the high-water mark starts anew
+            self._start = self._read("VmRSS")
+        except OSError:
+            pass
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+
+    def host_mib(self) -> float | None:
+        """On the host."""
+        return None if self._start is None else max(0.0, self._read("VmHWM") - self._start)
+
+    def device_mib(self) -> float | None:
+        """On the GPU, where there is one."""
+        return torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None
+
+    def _read(self, name: str) -> float:
+        lines = self._STATUS.read_text().splitlines()
+        return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(name + ":"))
+
+
+def measure(case: Case, adapter: Adapter, *, picture: Path | None = None) -> dict[str, Any]:
+    """Make a case and measure it: plain data, as it is cached.
+
+    Args:
+        case: What to make.
+        adapter: Its model.
+        picture: Where its first frame is put, a JPEG.
+    """
+    counted, card = CountingAdapter(adapter), catalog.find(case.model)
+    cond, uncond = adapter.encode_prompt([case.prompt]), adapter.encode_prompt([""])
+    num_frames = case.num_frames // adapter.spec.ratio_t
+    memory = PeakMemory()
+    wall, cpu = time.perf_counter(), time.process_time()
+    finished = denoise_stages(
+        case.variant.stages,
+        adapter=counted,
+        cond=cond,
+        uncond=uncond,
+        guidance_scale=case.guidance_scale,
+        num_frames=num_frames,
+        seed=case.seed,
+        view_batch=VIEW_BATCH,
+        shift=card.sigma_shift,
+        method=case.variant.method,
+    )
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak = {"host_mib": memory.host_mib(), "device_mib": memory.device_mib()}
+    last = case.variant.stages[-1]
+    frames = list(decoded(adapter, finished, largest=_size(case)))
+    if picture is not None:
+        write_picture(picture, frames[0])
+    report = evaluate_frames(frames, fps=card.fps, loop=True, prompt=case.prompt)
+    steps = sum(stage.steps for stage in case.variant.stages)
+    passes = 1 if case.guidance_scale == 1 else 2
+    return {
+        "variant": case.variant.name,
+        "table": case.variant.table,
+        "prompt": case.prompt,
+        "seed": case.seed,
+        "grid": [last.width, last.height],
+        "size": list(_size(case)),
+        "counts": {
+            "evaluations": counted.evaluations,
+            "evaluations_a_step": counted.evaluations / steps / passes,
+            "cells_a_step": counted.cells / steps / passes,
+            "redundancy": redundancy(
+                counted, num_frames=num_frames, num_steps=steps, passes=passes
+            ),
+        },
+        "cost": {
+            "wall_s": wall,
+            "cpu_s": cpu,
+            "model_cpu_s": counted.cpu_s,
+            "model_wall_s": counted.wall_s,
+            "overhead": (wall - counted.wall_s) / counted.wall_s,
+            **peak,
+        },
+        "quality": report.figures(),
+        "verdict": report.verdict.headline,
+        "machine": machine(),
+    }
+
+
+def _size(case: Case) -> tuple[int, int]:
+    """Pixels (width, height) of the finished panorama: a dense grid is brought down to its rung."""
+    last = case.variant.stages[-1]
+    for rung in catalog.find(case.model).ladder:
+        if (rung.grid_width, rung.grid_height) == (last.width, last.height):
+            return rung.width, rung.height
+    return last.width, last.height
+
+
+def write_picture(path: Path, frame: np.ndarray) -> None:
+    """A frame ``[H, W, 3]``, sRGB 0..1, as a JPEG."""
+    levels = np.rint(frame[..., ::-1] * 255).astype(np.uint8)
+    cv2.imwrite(str(path), levels, [cv2.IMWRITE_JPEG_QUALITY, PICTURE_QUALITY])
+
+
+def machine() -> str:
+    """What the figures were read on."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    name = platform.processor() or platform.machine()
+    cpu_info = Path("/proc/cpuinfo")
+    if cpu_info.is_file():
+        lines = cpu_info.read_text().splitlines()
+        name = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), name)
+    return f"{name}, {torch.get_num_threads()} threads"

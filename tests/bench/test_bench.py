@@ -1,0 +1,161 @@
+"""Counts, tables, and the command that makes them."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+from oracles import CHANNELS, PlaceAdapter
+
+from panoloom.engine_server import cli
+from panoloom.engine_server.bench import run as bench_run
+from panoloom.engine_server.bench import tables
+from panoloom.engine_server.bench.cases import METHODS, Setting, share_of
+from panoloom.engine_server.bench.counting import CountingAdapter, redundancy, solid_angle
+from panoloom.engine_server.denoise.stages import denoise_stages
+from panoloom.engine_server.models.adapter import Cond, LatentSpec
+from panoloom.engine_server.panorama import erp
+from panoloom.shared.jobs import Stage
+
+SPEC = LatentSpec(channels=CHANNELS, ratio_s=8, ratio_t=1)
+STEPS = 4
+
+
+def counted(method, *, frames=8, width=768, steps=STEPS):
+    adapter = CountingAdapter(PlaceAdapter(num_frames=frames, spec=SPEC))
+    denoise_stages(
+        [Stage(width=width, height=width // 2, steps=steps)],
+        adapter=adapter,
+        cond=Cond(),
+        uncond=None,
+        guidance_scale=1.0,
+        num_frames=frames,
+        seed=1,
+        method=method,
+    )
+    return adapter
+
+
+def view_angles(fov_deg, cells=16):
+    seen = erp.view_directions(yaw_deg=30, pitch_deg=20, fov_deg=fov_deg, height=cells, width=cells)
+    azimuth, elevation = erp.directions_to_angles(seen)
+    return torch.from_numpy(azimuth), torch.from_numpy(elevation)
+
+
+def test_solid_angle_of_a_cube_face_is_a_sixth_of_the_sphere():
+    assert solid_angle(*view_angles(90.0)) == pytest.approx(4 * math.pi / 6, rel=0.01)
+
+
+def test_solid_angle_of_the_whole_panorama_is_the_sphere():
+    directions = erp.cell_directions(48, 96)
+    azimuth, elevation = erp.directions_to_angles(directions)
+    found = solid_angle(torch.from_numpy(azimuth), torch.from_numpy(elevation))
+    assert found == pytest.approx(4 * math.pi, rel=0.01)
+
+
+@pytest.mark.parametrize("width", [512, 768])
+@pytest.mark.parametrize("frames", [8, 16])
+def test_fused_takes_half_of_multidiffusion_and_a_third_of_forty_four_views(width, frames):
+    """Windows in space and in time, counted where the model is asked."""
+    fused = counted("fused", width=width, frames=frames, steps=2).evaluations / 2
+    half_overlap = counted("multidiffusion", width=width, frames=frames, steps=1).evaluations
+    projecting = counted("paper", width=width, frames=frames, steps=3)
+    assert fused <= half_overlap / 2
+    in_time = 4 if frames == 8 else 8
+    rest = projecting.evaluations - 44 * in_time
+    assert rest > 0, "one projecting step of three, 44 views in each window in time"
+    assert fused <= 44 * in_time / 3
+
+
+def test_redundancy_counts_space_and_time():
+    whole = counted("whole")
+    found = redundancy(whole, num_frames=8, num_steps=STEPS, passes=1)
+    assert found == pytest.approx(2.0, rel=0.02), "two windows in time see all frames each"
+    tiles = counted("independent")
+    assert redundancy(tiles, num_frames=8, num_steps=STEPS, passes=1) == pytest.approx(1, rel=0.02)
+
+
+def test_every_case_has_a_name_of_its_own_and_shares_leave_none_out():
+    setting = Setting(ablation=True)
+    cases = setting.cases()
+    assert len(cases) == 8 * 2 * (len(METHODS) + 3)
+    assert len({case.key for case in cases}) == len(cases)
+    parts = [share_of(cases, k, 3) for k in range(3)]
+    assert sorted(case.key for part in parts for case in part) == sorted(c.key for c in cases)
+
+
+def test_direct_variant_makes_as_many_steps_as_both_stages():
+    full, still, direct = Setting(methods=(), ablation=True).variants()
+    assert sum(stage.steps for stage in full.stages) == direct.stages[0].steps
+    assert len(full.stages) == 2
+    assert still.stages == full.stages
+    assert direct.stages[0].sigma_start == 1.0
+
+
+def result(variant, seconds, sharpness, table="methods"):
+    return {
+        "table": table,
+        "variant": variant,
+        "size": [512, 256],
+        "machine": "a machine",
+        "counts": {"evaluations": 10, "evaluations_a_step": 1.0, "redundancy": 1.5},
+        "cost": {"wall_s": seconds, "model_cpu_s": 1.0, "overhead": 0.1, "host_mib": None},
+        "quality": {"sharpness": sharpness, "smoothness": float("nan")},
+    }
+
+
+def test_table_has_mean_and_spread_and_the_best_in_bold():
+    results = [result("a", 1.0, 0.5), result("a", 3.0, 0.7), result("b", 4.0, 0.9)]
+    rows = tables.summary(results)
+    seconds = rows[0]["figures"]["wall_s"]
+    assert seconds["mean"] == 2.0
+    assert seconds["spread"] == pytest.approx(math.sqrt(2))
+    text = tables.document(rows, "panoloom bench")["methods"]
+    assert "**2.0** ± 1.4" in text
+    assert "**0.900**" in text
+    assert "512x256 pixels, on: a machine" in text
+    assert rows[0]["figures"]["smoothness"] is None, "what could not be told is left out"
+
+
+def test_tables_are_put_between_their_marks_again_and_again():
+    page = "top\n<!-- bench:methods -->\nold\n<!-- /bench -->\nbottom\n"
+    once = tables.with_tables(page, {"methods": "new", "ablation": "nowhere"})
+    assert once == "top\n<!-- bench:methods -->\nnew\n<!-- /bench -->\nbottom\n"
+    assert tables.with_tables(once, {"methods": "new"}) == once
+
+
+def test_run_that_was_stopped_measures_only_what_is_missing(tmp_path, monkeypatch):
+    cases = Setting(num_prompts=1, num_seeds=1, methods=("fused", "whole")).cases()
+    made = []
+
+    def measure(case, adapter, *, picture):
+        made.append(case.variant.name)
+        return result(case.variant.name, 1.0, 0.5)
+
+    monkeypatch.setattr(bench_run, "measure", measure)
+    monkeypatch.setattr(bench_run.LoadedModels, "load", lambda self, name: None)
+    bench_run.run_cases(cases[:1], tmp_path, say=lambda text: None)
+    told = []
+    bench_run.run_cases(cases, tmp_path, say=told.append)
+    assert made == ["fused", "whole"]
+    assert len(told) == 2
+    assert len(bench_run.finished(cases, tmp_path)) == 2
+
+
+@pytest.mark.parametrize("words", [["--share", "3/2"], ["--prompts", "0"], ["--width", "500"]])
+def test_wrong_words_end_with_status_two(words, tmp_path, capsys):
+    assert cli.main(["bench", "--quick", "--work", str(tmp_path), *words]) == 2
+    assert "panoloom:" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_quick_bench_of_the_shipped_model_prints_one_document(tmp_path, capsys):
+    words = ["bench", "--quick", "--json", "--steps", "1", "--methods", "independent"]
+    assert cli.main([*words, "--work", str(tmp_path)]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert rows[0]["variant"] == "independent"
+    assert rows[0]["figures"]["redundancy"]["mean"] == pytest.approx(1, rel=0.02)
+    assert list(tmp_path.glob("*.jpg"))
