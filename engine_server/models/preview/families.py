@@ -34,8 +34,9 @@ from .skies import (
     pace,
     storm_sky,
     sunset_sky,
+    wind,
 )
-from .sky import Sky
+from .sky import Clouds, Sky
 from .worlds import World
 
 
@@ -151,11 +152,12 @@ def meadow(rng: Random) -> World:
 def sea(rng: Random) -> World:
     """The open sea by day or night."""
     motion, speed = pace(rng)
-    night = rng.random() < 0.28
+    night = rng.random() < 0.25
     if night:
-        sky, a = night_sky(rng, moon=rng.random() < 0.75)
+        sky, a = night_sky(rng, moon=True)
+        sky = replace(sky, stars=rng.uniform(0.15, 0.35), glow=rng.uniform(0.4, 0.6))
     else:
-        sky, a = day_sky(rng, speed, rng.choice((0.0, 0.1, 0.1, 0.28)))
+        sky, a = day_sky(rng, speed, rng.choice((0.0, 0.1, 0.28, 0.28)))
     ground, b = sea_ground(rng, sky, rng.choice((0.16, 0.25, 0.45, 0.75, 1.0)), speed)
     words = merge({"subject": ("sea",)}, a, b, {"motion": motion})
     return World(family="sea", sky=sky, ground=ground, words=words)
@@ -193,8 +195,9 @@ def snow(rng: Random) -> World:
 def desert(rng: Random) -> World:
     """Dunes by day, sometimes in the evening, with dust in the air."""
     motion, speed = pace(rng)
-    if rng.random() < 0.8:
-        sky, a = day_sky(rng, speed, rng.choice((0.0, 0.0, 0.1, 0.28)))
+    if rng.random() < 0.87:
+        sky, a = day_sky(rng, speed, rng.choice((0.0, 0.0, 0.0, 0.1)))
+        sky = replace(sky, zenith=blend(sky.zenith, (0.78, 0.72, 0.62), rng.uniform(0.15, 0.3)))
     else:
         sky, a = sunset_sky(rng, speed)
     ground, b = dune_ground(rng, sky, speed)
@@ -269,7 +272,19 @@ def mist(rng: Random) -> World:
     motion, speed = pace(rng)
     sky, a = (sunset_sky if rng.random() < 0.3 else _thin_day)(rng, speed)
     pale = blend(sky.horizon, (0.86, 0.88, 0.92), 0.5)
-    sky = replace(sky, horizon=blend(sky.horizon, pale, 0.6))
+    veil = Clouds(
+        scale=rng.uniform(0.8, 1.1),
+        cover=0.55,
+        soft=rng.uniform(0.9, 1.2),
+        wind=wind(rng, 0.5 * speed),
+        churn=0.25 * speed,
+        lit=blend(pale, (1.0, 1.0, 1.0), 0.25),
+        shade=blend(pale, sky.zenith, 0.25),
+        opacity=rng.uniform(0.6, 0.85),
+    )
+    zenith = blend(sky.zenith, pale, rng.uniform(0.2, 0.4))
+    clouds = (*sky.clouds[:1], veil) if rng.random() < 0.3 else (veil,)
+    sky = replace(sky, horizon=blend(sky.horizon, pale, 0.6), zenith=zenith, clouds=clouds)
     dark = blend(tinted(sky, (0.1, 0.19, 0.27)), sky.zenith, 0.35)
     ridges = tuple(
         Ridge(
@@ -289,7 +304,7 @@ def mist(rng: Random) -> World:
     ground = Ground(
         kind="mist",
         seed=rng.uniform(0, 16),
-        colour=blend(pale, dark, 0.35),
+        colour=blend(pale, dark, 0.62),
         light=blend(pale, (1.0, 1.0, 1.0), 0.45),
         speed=1.2 * speed,
         scale=1.7,

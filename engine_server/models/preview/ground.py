@@ -198,7 +198,7 @@ def rolling_mist(ground: Ground, rays: Rays) -> Tensor:
     a, b = 0.6 * u + 0.5 * go + 0.25 * warp[0], 0.6 * v + 0.25 * warp[1]
     body = fbm(a, b, 0.3 * go, 6, 0.6 * blur, 0.48)
     toward = fbm(a + 0.2, b + 0.12, 0.3 * go, 2, 0.6 * blur, 0.48)
-    light = 0.5 + 0.25 * body + 0.4 * (body - toward)
+    light = 0.55 + 0.36 * body + 0.4 * (body - toward)
     return mix(ground.colour, ground.light, light.clamp(0.0, 1.0))
 
 

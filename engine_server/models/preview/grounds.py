@@ -79,7 +79,7 @@ def sea_ground(rng: Random, sky: Sky, rough: float, speed: float) -> tuple[Groun
         (("blue", (0.02, 0.16, 0.36)), ("turquoise", (0.02, 0.36, 0.42)), ("", (0.03, 0.13, 0.25)))
     )
     if lit < 0.45:
-        name, base = "", (0.01, 0.05, 0.12)
+        name, base = "", (0.03, 0.1, 0.21)
     elif sky.sun is not None and sky.sun[1] < 0.25:
         name, base = "", blend(shade(sky.zenith, 0.5), (0.02, 0.12, 0.22), 0.4)
     ground = Ground(
