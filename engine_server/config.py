@@ -42,6 +42,11 @@ def default_library() -> Path:
     return Path(platformdirs.user_data_dir("panoloom")) / "library"
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept: the user's cache folder."""
+    return Path(platformdirs.user_cache_dir("panoloom"))
+
+
 def engine_version() -> str:
     """The version of the installed distribution, or "0" in a bare tree."""
     try:

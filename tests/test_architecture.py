@@ -25,7 +25,18 @@ ALLOWED = {
     "engine_server/__main__.py": {"engine_server/cli.py"},
     "engine_server/config.py": {"shared"},
     "engine_server/cli.py": {"engine_server/commands", "engine_server/config.py", "shared"},
+    "engine_server/bench": {
+        "engine_server/bench",
+        "engine_server/denoise",
+        "engine_server/models/adapter.py",
+        "engine_server/models/catalog.py",
+        "engine_server/panorama",
+        "engine_server/quality",
+        "engine_server/worker",
+        "shared",
+    },
     "engine_server/commands": {
+        "engine_server/bench",
         "engine_server/broker",
         "engine_server/client.py",
         "engine_server/commands",
@@ -89,6 +100,13 @@ ALLOWED = {
         "engine_server/models/checksums.py",
         "engine_server/panorama",
         "shared",
+    },
+    "engine_server/models/preview/evaluate": {
+        "engine_server/config.py",
+        "engine_server/models",
+        "engine_server/models/adapter.py",
+        "engine_server/models/catalog.py",
+        "engine_server/models/preview/evaluate",
     },
     "engine_server/worker": {
         "engine_server/colour.py",
