@@ -31,6 +31,7 @@ from ..colour import linear_to_srgb
 from ..room import check_room, estimate_bytes, write_failed
 from . import manifest
 from .exr import half_light, write_exr
+from .inspector import Inspection, Inspector
 from .interpolate import at_rate
 from .latents import write_latents
 from .pictures import ContactSheet, write_poster
@@ -53,6 +54,8 @@ class ArtifactWriter:
         made_with: What else shapes the bytes, plain data: model, revision, device, precision,
             numerics version, package versions.
         notes: Sentences for the user.
+        inspector: Sees the finished frames; its files, its notes and its summary become part of
+            the result.
 
     Raises:
         ArtifactWriteFailed: On entering and from every method: no room, or no permission.
@@ -67,6 +70,7 @@ class ArtifactWriter:
         *,
         made_with: dict[str, Any],
         notes: tuple[str, ...] = (),
+        inspector: Inspector | None = None,
     ) -> None:
         if not is_job_id(job_id):
             raise InvalidJob("A job id is 32 lower-case hex digits.", field="job_id")
@@ -76,6 +80,8 @@ class ArtifactWriter:
         self._made_with = made_with
         self._notes = notes
         self._measured: dict[str, float] = {}
+        self._inspector = inspector
+        self._quality: dict[str, Any] = {}
         self._fps = exact_fps(spec.fps)
         self._num_model_frames = 0
         self._name = f"{slug(spec.title)}-{_identity(spec, made_with)[:8]}"
@@ -136,10 +142,22 @@ class ArtifactWriter:
                     if index == 0:
                         write_poster(self._partial / "poster.png", frame)
                 sheet.add(index, frame)
+                if self._inspector is not None:
+                    self._inspector.add(frame)
                 if on_frame is not None:
                     on_frame(index + 1, spec.num_frames)
         with self._disk_errors():
             sheet.save(self._partial / "contact-sheet.png")
+        if self._inspector is not None:
+            self._keep(self._inspector.finish())
+
+    def _keep(self, inspection: Inspection) -> None:
+        """Make what an inspector found part of the result."""
+        with self._disk_errors():
+            for name, data in inspection.files.items():
+                (self._partial / name).write_bytes(data)
+        self._quality = inspection.summary
+        self._notes = (*self._notes, *inspection.notes)
 
     def write_latents(self, latents: np.ndarray, head: LatentsHead) -> None:
         """Keep the finished latents [C, F, H, W], so that the result can be refined later."""
@@ -162,6 +180,7 @@ class ArtifactWriter:
                 made_with=self._made_with,
                 notes=self._notes,
                 measured=self._measured,
+                quality=self._quality,
             )
             (self._partial / manifest.NAME).write_bytes(raw)
             _sync(self._partial)

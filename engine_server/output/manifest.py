@@ -43,6 +43,7 @@ def manifest_bytes(
     made_with: dict[str, Any],
     notes: tuple[str, ...],
     measured: dict[str, float] | None = None,
+    quality: dict[str, Any] | None = None,
 ) -> bytes:
     """The manifest of the files that lie in `folder`, as canonical JSON."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
@@ -67,6 +68,7 @@ def manifest_bytes(
             "colour": _COLOUR,
             "notes": list(notes),
             "measured": measured or {},
+            "quality": quality or {},
             "files": [_entry(folder, path) for path in paths],
         }
     )
