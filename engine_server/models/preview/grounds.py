@@ -208,7 +208,7 @@ def forest_edge(rng: Random, sky: Sky, speed: float, snow: float = 0.0) -> tuple
         seed=rng.uniform(0, 16),
         snow=snow,
     )
-    words: Words = {"scene": ("forest",)}
+    words: Words = {"scene": ("forest", "pines") if conifer else ("forest",)}
     if autumn:
         words["colour"] = ("autumn",)
     return trees, words

@@ -97,8 +97,9 @@ def day_sky(rng: Random, speed: float, cover: float | None = None) -> tuple[Sky,
         clouds=clouds,
     )
     if amount == 0.1:
-        return sky, {"weather": ("fair", "wisps"), "time": ("day",), "colour": ("blue",)}
-    return sky, {"weather": name.get(amount, ("clouds",)), "time": ("day",), "colour": ("blue",)}
+        return sky, {"weather": ("fair", "wisps", "sun"), "time": ("day",), "colour": ("blue",)}
+    said = (*name.get(amount, ("clouds",)), "sun")
+    return sky, {"weather": said, "time": ("day",), "colour": ("blue",)}
 
 
 SUNSETS: dict[str, tuple[Colour, Colour]] = {

@@ -35,7 +35,7 @@ SYNONYMS: dict[str, str] = {
     "mist": "mist fog misty foggy haze hazy mists sea_of_clouds",
     "mountains": "mountain mountains peak peaks summit alps alpine mountainous",
     "hills": "hill hills hilly",
-    "forest": "forest tree trees woods woodland pines pine firs spruce forests taiga",
+    "forest": "forest tree trees woods woodland forests",
     "meadow": "meadow meadows grass grassy grassland prairie lawn pasture steppe",
     "underwater": "underwater under_water undersea submerged reef below_the_sea caustics",
     "sand": "sand sandy seabed sandbank",
@@ -84,6 +84,7 @@ SYNONYMS: dict[str, str] = {
     "flowers": "flower flowers blossoms wildflowers poppies blooming",
     "autumn": "autumn fall autumnal foliage",
     "dust": "dust dusty sandstorm windblown",
+    "pines": "pine pines conifer fir firs spruce taiga evergreen",
 }
 
 _STOP = """
