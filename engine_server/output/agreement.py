@@ -1,8 +1,10 @@
 """Whether two versions of a loop move alike: the correlation of their optical flows.
 
-Coarse to fine is to add detail and keep the motion. Both versions are brought to one small size;
-between every two neighbouring frames the flow of each is measured, and the two flows are compared:
-1 is the same motion, 0 has nothing to do with it, -1 is the opposite.
+Coarse to fine is to add detail and keep the motion. Both versions are brought down to a pixel for a
+cell of the coarse one: what is finer is the finer stage's to find. Between every two neighbouring
+frames the flow of each is measured (OpenCV's DIS, which looks at two such pixels and more), as
+angles on the sphere, and the two flows are compared: 1 is the same motion, 0 has nothing to do with
+it, -1 is the opposite.
 """
 
 from __future__ import annotations
@@ -15,19 +17,23 @@ import numpy as np
 from .interpolate import one_thread
 from .surroundings import with_surroundings
 
-WIDTH = 384
-"""Pixels across the ring at which the two are compared."""
-LEAST_MOTION_PX = 0.05
+LEAST_MOTION_PX = 0.02
 """Root mean square of a flow, in pixels a frame, under which there is no motion to compare."""
+PAD = 16
 
 KEPT, LOST = 0.8, 0.4
 """Correlations from which the motion counts as kept, and under which as lost."""
 
 
 class MotionAgreement:
-    """Compares two versions frame by frame; two frames of each are held at a time."""
+    """Compares two versions frame by frame; two frames of each are held at a time.
 
-    def __init__(self) -> None:
+    Args:
+        width: Pixels across the ring at which the two are compared.
+    """
+
+    def __init__(self, *, width: int = 128) -> None:
+        self._width = width
         self._before: tuple[np.ndarray, np.ndarray] | None = None
         self._both = self._first = self._second = self._weight = 0.0
 
@@ -41,7 +47,7 @@ class MotionAgreement:
 
     def add(self, frame: np.ndarray, other: np.ndarray) -> None:
         """Take the next frame of both, any sizes."""
-        width = min(WIDTH, frame.shape[1], other.shape[1])
+        width = min(self._width, frame.shape[1], other.shape[1]) // 2 * 2
         now = _grey(frame, width), _grey(other, width)
         if self._before is not None:
             with one_thread():
@@ -49,6 +55,8 @@ class MotionAgreement:
                     _flow(old, new) for old, new in zip(self._before, now, strict=True)
                 )
             area = np.cos((0.5 - (np.arange(width // 2) + 0.5) / (width // 2)) * np.pi)[:, None]
+            for flow in (first, second):  # on the sphere a column narrows towards the poles
+                flow[..., 0] *= area
             self._both += float((area * (first * second).sum(-1)).sum())
             self._first += float((area * np.square(first).sum(-1)).sum())
             self._second += float((area * np.square(second).sum(-1)).sum())
@@ -83,11 +91,10 @@ def _grey(frame: np.ndarray, width: int) -> np.ndarray:
 
 def _flow(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     """Flow [H, W, 2] in pixels, over the seam and the poles."""
-    pad = 16
     before, after = (
-        with_surroundings(grey[..., None], rows=pad, columns=pad)[..., 0].astype(np.uint8)
+        with_surroundings(grey[..., None], rows=PAD, columns=PAD)[..., 0].astype(np.uint8)
         for grey in (old, new)
     )
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flow = search.calc(before, after, np.zeros((*before.shape, 2), np.float32))
-    return flow[pad:-pad, pad:-pad]
+    return flow[PAD:-PAD, PAD:-PAD]

@@ -7,7 +7,7 @@ from panoloom.engine_server.output.agreement import MotionAgreement
 
 
 def compared(frames, others) -> MotionAgreement:
-    agreement = MotionAgreement()
+    agreement = MotionAgreement(width=128)
     passed = list(agreement.watch(iter(frames), iter(others)))
     assert all(a is b for a, b in zip(passed, frames, strict=True))
     return agreement
