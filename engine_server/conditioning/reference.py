@@ -19,6 +19,7 @@ from ...shared.errors import InvalidJob
 from ...shared.jobs import LARGEST_REFERENCE, MAX_REFERENCE_PIXELS
 from ..colour import linear_to_srgb, srgb_to_linear
 from ..panorama.erp import resize_erp
+from .photograph import Hanging, by_fours, on_sphere
 
 _EXR_MAGIC = b"\x76\x2f\x31\x01"
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -35,22 +36,35 @@ class ReferencePicture:
         erp: [H, W, 3] float32, display-referred sRGB, 0..1; not multiplied by the mask.
         mask: [H, W] float32, 0..1, 1 keeps that part of the picture; None where neither a mask nor
             a transparent part was given.
+        covers: [H, W] float32, 0..1, where there is a picture at all; None: everywhere.
     """
 
     erp: np.ndarray
     mask: np.ndarray | None
+    covers: np.ndarray | None = None
 
 
-def read_reference(picture: bytes, mask: bytes | None, width: int, height: int) -> ReferencePicture:
-    """Read a reference panorama (PNG, JPEG or OpenEXR) and its mask.
+def read_reference(
+    picture: bytes,
+    mask: bytes | None,
+    width: int,
+    height: int,
+    *,
+    hanging: Hanging | None = None,
+    is_flat: bool = False,
+) -> ReferencePicture:
+    """Read a reference (PNG, JPEG or OpenEXR) and its mask.
 
     The mask is the mask picture's brightness, or else the picture's own alpha. A picture whose
-    alpha is opaque everywhere has no mask. EXR is taken as linear Rec.709 with associated alpha,
-    the way Blender renders it; what is brighter than 1 is clipped.
+    alpha is opaque everywhere has no mask; a photograph is kept as far as it reaches. EXR is taken
+    as linear Rec.709 with associated alpha, the way Blender renders it; what is brighter than 1 is
+    clipped.
 
     Args:
         picture, mask: Contents of the files.
         width, height: Of the job, in pixels.
+        hanging: Where a perspective photograph hangs; None: the picture is the whole panorama.
+        is_flat: Whether the job makes a flat picture, of any sides, instead of a panorama.
 
     Raises:
         InvalidJob: The bytes are not a picture of these kinds, damaged, larger than 64 megapixels,
@@ -58,25 +72,33 @@ def read_reference(picture: bytes, mask: bytes | None, width: int, height: int) 
     """
     light, alpha = _decoded(picture, "reference")
     high, wide = light.shape[:2]
-    if wide != 2 * high:
+    if hanging is None and not is_flat and wide != 2 * high:
         raise InvalidJob(
             f"The reference is {wide}x{high}; a 360° picture is twice as wide as it is high: "
             f"{2 * high}x{high}, for example.",
             field="reference",
             nearest=[2 * high, high],
         )
-    keep = None if alpha is None or np.all(alpha >= 1.0) else alpha
-    if mask is not None:
-        keep = _mask(mask, (high, wide))
-    if alpha is not None:
-        light = np.concatenate([light, alpha[..., None]], axis=-1)
-    light = _resized(light, width, height)
-    if alpha is not None:
-        light = light[..., :3] / np.maximum(light[..., 3:], 1e-6)
-    if keep is not None:
-        keep = np.clip(_resized(keep[..., None], width, height)[..., 0], 0.0, 1.0)
-    erp = np.clip(linear_to_srgb(light), 0.0, 1.0)
-    return ReferencePicture(erp=erp, mask=keep)
+    given = _mask(mask, (high, wide)) if mask is not None else None
+    is_everywhere = hanging is None and (alpha is None or bool(np.all(alpha >= 1.0)))
+    if alpha is None:
+        alpha = np.ones((high, wide), np.float32)
+    planes = np.dstack((light, alpha) if given is None else (light, alpha, given))
+    reach = None
+    if hanging is not None:
+        planes, reach = on_sphere(planes, hanging, width=width, height=height)
+    else:
+        planes = _resized(planes, width, height, is_flat=is_flat)
+    light, alpha = planes[..., :3], np.clip(planes[..., 3], 0.0, 1.0)
+    covers = alpha if reach is None else alpha * reach
+    keep = covers if given is None else np.clip(planes[..., 4], 0.0, 1.0)
+    if given is not None and reach is not None:
+        keep = keep * reach
+    return ReferencePicture(
+        erp=np.clip(linear_to_srgb(light / np.maximum(alpha, 1e-6)[..., None]), 0.0, 1.0),
+        mask=None if given is None and is_everywhere else keep,
+        covers=None if is_everywhere else covers,
+    )
 
 
 def _mask(raw: bytes, size: tuple[int, int]) -> np.ndarray:
@@ -199,13 +221,17 @@ def _check_finite(pixels: np.ndarray, name: str) -> None:
         )
 
 
-def _resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """[H, W, C] resampled: by areas when shrinking, else bicubic across the seam and the poles."""
+def _resized(picture: np.ndarray, width: int, height: int, *, is_flat: bool) -> np.ndarray:
+    """[H, W, C] resampled: by areas when shrinking, else bicubic, on a panorama across the seam and
+    the poles.
+    """
     if picture.shape[:2] == (height, width):
         return picture
-    if picture.shape[1] > width:
-        shrunk = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
-        return shrunk.reshape(height, width, -1)
+    if picture.shape[1] > width or is_flat:
+        how = cv2.INTER_AREA if picture.shape[1] > width else cv2.INTER_CUBIC
+        size = (width, height)
+        planes = by_fours(picture, lambda four: cv2.resize(four, size, interpolation=how))
+        return np.maximum(planes, 0.0)
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture, -1, 0)))
     grown = resize_erp(planes, size=(height, width)).numpy()
     return np.maximum(np.moveaxis(grown, 0, -1), 0.0)

@@ -11,9 +11,12 @@ import torch.nn.functional as F
 
 from ...shared.connection import blob_path
 from ...shared.errors import InvalidJob
+from ...shared.jobcheck import is_plane
 from ...shared.jobs import JobSpec, Reference
 from ..conditioning.fill import fill_open
+from ..conditioning.photograph import Hanging
 from ..conditioning.reference import ReferencePicture, read_reference
+from ..denoise.directions import Directed, directions_of, texts_of
 from ..denoise.loop import Keep
 from ..models.adapter import Adapter, Cond
 
@@ -23,7 +26,8 @@ class Conditioning:
     """What steers a job.
 
     Attributes:
-        cond, uncond: The encoded prompt and negative prompt.
+        cond, uncond: The encoded prompt (prompts, where there are some for directions) and negative
+            prompt.
         init: Latents ``[C, 1, H, W]`` the loop starts from, or None for pure noise.
         keep: The part of the panorama that is given, in latents.
         picture: The reference in pixels.
@@ -55,7 +59,7 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
     Raises:
         InvalidJob: The reference cannot be used.
     """
-    cond = adapter.encode_prompt([spec.prompt])
+    cond = adapter.encode_prompt(texts_of(spec))
     uncond = adapter.encode_prompt([spec.negative_prompt])
     ignored = tuple(dict.fromkeys((*cond.ignored_words, *uncond.ignored_words)))
     notes = (_ignored_note(spec.model, ignored),) if ignored else ()
@@ -75,6 +79,18 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
         keep=keep,
         picture=picture,
         notes=notes,
+    )
+
+
+def directed(spec: JobSpec, adapter: Adapter) -> Adapter:
+    """The model as this job's method sees it: told each direction's prompt.
+
+    With a reference it is not told the azimuth: the light stands where the picture has it.
+    """
+    return Directed(
+        adapter=adapter,
+        directions=directions_of(spec),
+        tells_azimuth=spec.reference is None,
     )
 
 
@@ -100,6 +116,8 @@ def _picture(reference: Reference, spec: JobSpec, blobs: Path) -> ReferencePictu
         blob_path(blobs, mask).read_bytes() if mask else None,
         spec.width,
         spec.height,
+        hanging=_hanging(reference),
+        is_flat=is_plane(spec.method),
     )
     if picture.mask is None and reference.strength >= 1:
         raise InvalidJob(
@@ -109,6 +127,14 @@ def _picture(reference: Reference, spec: JobSpec, blobs: Path) -> ReferencePictu
             nearest=0.6,
         )
     return picture
+
+
+def _hanging(reference: Reference) -> Hanging | None:
+    if reference.yaw_deg is None or reference.fov_deg is None:
+        return None
+    return Hanging(
+        yaw_deg=reference.yaw_deg, pitch_deg=reference.pitch_deg, fov_deg=reference.fov_deg
+    )
 
 
 def _ignored_note(model: str, words: tuple[str, ...]) -> str:
