@@ -161,6 +161,7 @@ def test_generate_prints_exactly_one_json_document(tmp_path, no_weights_needed, 
     plain = json.loads(capsys.readouterr().out)
     assert plain["state"] == "finished"
     assert Path(plain["files"]["manifest"]).is_file()
+    assert {"start", "denoise", "total"} <= set(plain["cost_s"])
 
 
 def test_wrong_words_are_one_json_document_too(tmp_path, capsys):

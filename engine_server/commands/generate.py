@@ -21,6 +21,7 @@ from ...shared.wire import new_id
 from ..client import Engine
 from .access import add_library_word, engine_or_own, library_of
 from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED, WRONG_WORDS
+from .phase_clock import PhaseClock
 from .progress_bar import ProgressBar, readable_time
 from .request import Request, add_job_words, request_from
 
@@ -51,21 +52,27 @@ def run(options: argparse.Namespace) -> int:
 
 def make(request: Request, library: Path, *, as_json: bool) -> int:
     """Have the request carried out, with a bar, and say how it ended; returns the exit status."""
-    view = JobView(job_id=new_id())
+    view, clock = JobView(job_id=new_id()), PhaseClock()
     with ProgressBar() as bar:
         if request.estimate_s >= LONG_S:
             bar.say(f"This takes about {readable_time(request.estimate_s)} on two CPU cores.")
         try:
-            carry_out(library, request, view, bar)
+            carry_out(library, request, view, bar, clock)
         except EngineUnreachable:
             if view.seq == 0:
                 raise
             bar.say("The engine has gone; going on with another.")
-            carry_out(library, request, view, bar)
-    return report(view, as_json=as_json)
+            carry_out(library, request, view, bar, clock)
+    return report(view, as_json=as_json, cost_s=clock.seconds())
 
 
-def carry_out(library: Path, request: Request, view: JobView, bar: ProgressBar) -> None:
+def carry_out(
+    library: Path,
+    request: Request,
+    view: JobView,
+    bar: ProgressBar,
+    clock: PhaseClock | None = None,
+) -> None:
     """Have an engine do the job, and watch it to its end.
 
     The id of the job is ours, so a second call after a lost engine goes on with the same job.
@@ -75,16 +82,20 @@ def carry_out(library: Path, request: Request, view: JobView, bar: ProgressBar) 
             for blob in request.blobs:
                 engine.store_blob(blob)
             engine.submit(request.spec, view.job_id)
-            follow(engine, view, bar)
+            follow(engine, view, bar, clock)
         except KeyboardInterrupt:
             call_off(engine, view, bar)
 
 
-def follow(engine: Engine, view: JobView, bar: ProgressBar) -> None:
-    """Keep `view` and the display up to date until the job has ended."""
+def follow(
+    engine: Engine, view: JobView, bar: ProgressBar, clock: PhaseClock | None = None
+) -> None:
+    """Keep `view`, the display and the clock up to date until the job has ended."""
     for envelope in engine.watch(view.job_id, view.seq):
         view.apply(envelope.message, envelope.parts)
         bar.show(view)
+        if clock is not None and view.progress is not None:
+            clock.enter(view.progress.phase)
 
 
 def call_off(engine: Engine, view: JobView, bar: ProgressBar) -> None:
@@ -97,10 +108,11 @@ def call_off(engine: Engine, view: JobView, bar: ProgressBar) -> None:
         view.state = JobState.CANCELLED
 
 
-def report(view: JobView, *, as_json: bool) -> int:
-    """Say how it ended; returns the exit status."""
+def report(view: JobView, *, as_json: bool, cost_s: dict[str, float] | None = None) -> int:
+    """Say how it ended, and what each phase cost; returns the exit status."""
     if as_json:
-        print(json.dumps(document(view)))
+        cost = {} if cost_s is None else {"cost_s": cost_s}
+        print(json.dumps(document(view) | cost))
     elif view.artifact is not None:
         for path in files_of(view.artifact).values():
             print(path)
