@@ -40,9 +40,9 @@ def look_facts(looks: list[Look]) -> dict[str, Any]:
     }
 
 
-def cache_clips(run: Path, count: int, frames: int, seed: int) -> None:
+def cache_clips(run: Path, count: int, frames: int, seed: int, device: str = "cpu") -> None:
     """Render `count` clips of `frames` frames and write their latents; finished shards are kept."""
-    model = load_autoencoder(run / "autoencoder.safetensors")
+    model = load_autoencoder(run / "autoencoder.safetensors").to(device)
     for shard in range(-(-count // SHARD)):
         path = run / f"latents-{frames}-{seed}-{shard:03d}.safetensors"
         if path.exists():
@@ -51,7 +51,8 @@ def cache_clips(run: Path, count: int, frames: int, seed: int) -> None:
         parts = []
         for look in looks:
             with torch.no_grad():
-                parts.append(model.encode(to_signed(render(look, frames))).half())
+                clip = to_signed(render(look, frames, device))
+                parts.append(model.encode(clip).half().cpu())
         latents = torch.stack(parts).transpose(1, 2).contiguous()  # [N, C, F, h, w]
         save_state(path, {"latents": latents, **look_facts(looks)})
 

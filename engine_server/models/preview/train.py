@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=1.0, help="factor of the learning rates")
     parser.add_argument("--single-part", type=float, default=0.27, help="share on single frames")
     parser.add_argument("--batch", type=int, default=6, help="clips a step; single frames: 5 1/3 x")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (cache, denoiser)")
     parser.add_argument("--refresh", action="store_true", help="take up clips as they are cached")
     parser.add_argument("--out", type=Path, default=None, help="where samples or weights go")
     args = parser.parse_args(argv)
@@ -62,7 +62,7 @@ def _run(args: argparse.Namespace) -> None:
     elif args.command == "cache":
         from .latent_cache import cache_clips
 
-        cache_clips(args.run, args.count, args.frames, args.seed)
+        cache_clips(args.run, args.count, args.frames, args.seed, args.device)
     elif args.command == "denoiser":
         from .train_denoiser import Course, train_denoiser
 
