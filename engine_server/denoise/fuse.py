@@ -33,6 +33,26 @@ def noise_rows(shape: tuple[int, ...], *, seed: int, stage: int) -> Tensor:
     return cell_rows(normal_noise(fine, seed=seed, stage=stage))
 
 
+def read_picture(q: Tensor, table: LookupTable) -> Tensor:
+    """A picture ``[C, F, H, W]`` in all views, bicubic, ``[V, C, F, h, w]``."""
+    rows = embedding_bag(
+        table.reads, cell_rows(q), per_sample_weights=table.read_weights, mode="sum"
+    )
+    return _in_views(rows, table, channels=q.shape[0])
+
+
+def read_noise(noise: Tensor, table: LookupTable, *, channels: int) -> Tensor:
+    """Rows of `noise_rows` in all views, of unit variance there, ``[V, C, F, h, w]``."""
+    rows = embedding_bag(
+        table.noise_cells,
+        noise,
+        table.noise_starts,
+        per_sample_weights=table.noise_weights,
+        mode="sum",
+    )
+    return _in_views(rows, table, channels=channels)
+
+
 def read_views(q: Tensor, noise: Tensor, sigma: float, table: LookupTable) -> Tensor:
     """The noisy state in all views and all frames, ``[V, C, F, h, w]``.
 
@@ -42,22 +62,15 @@ def read_views(q: Tensor, noise: Tensor, sigma: float, table: LookupTable) -> Te
         sigma: Noise level.
         table: Table of this step.
     """
-    channels, frames = q.shape[:2]
+    grain = read_noise(noise, table, channels=q.shape[0])
+    return read_picture(q, table).add_(grain, alpha=sigma)
+
+
+def _in_views(rows: Tensor, table: LookupTable, *, channels: int) -> Tensor:
+    """Rows of view cells ``[V * h * w, F * C]`` as ``[V, C, F, h, w]``."""
     view = table.views[0]
-    smooth = embedding_bag(
-        table.reads, cell_rows(q), per_sample_weights=table.read_weights, mode="sum"
-    )
-    grain = embedding_bag(
-        table.noise_cells,
-        noise,
-        table.noise_starts,
-        per_sample_weights=table.noise_weights,
-        mode="sum",
-    )
-    x = smooth.add_(grain, alpha=sigma)
-    return x.view(len(table.views), view.height, view.width, frames, channels).permute(
-        0, 4, 3, 1, 2
-    )
+    cells = rows.view(len(table.views), view.height, view.width, -1, channels)
+    return cells.permute(0, 4, 3, 1, 2)
 
 
 def cut_windows(views: Tensor, items: list[tuple[TimeWindow, int]]) -> Tensor:
@@ -73,8 +86,12 @@ def fuse_views(predictions: Tensor, table: LookupTable, time_window: TimeWindow)
         table: Table of this step.
         time_window: Its owned part is used, the rest of the window is context only.
     """
-    owned = predictions[:, :, time_window.own_start : time_window.own_stop]
-    channels, frames = owned.shape[1:3]
-    rows = owned.permute(0, 3, 4, 2, 1).reshape(-1, frames * channels)
+    return fuse_pictures(predictions[:, :, time_window.own_start : time_window.own_stop], table)
+
+
+def fuse_pictures(views: Tensor, table: LookupTable) -> Tensor:
+    """Pictures of all views ``[V, C, F, h, w]`` as a panorama ``[C, F, H, W]``."""
+    channels, frames = views.shape[1:3]
+    rows = views.permute(0, 3, 4, 2, 1).reshape(-1, frames * channels)
     fused = embedding_bag(table.taps, rows, per_sample_weights=table.weights, mode="sum")
     return fused.view(table.height, table.width, frames, channels).permute(3, 2, 0, 1)

@@ -88,24 +88,26 @@ class FusedMethod:
         """
         table = self.plan.table(step)
         windows = self.time_windows(q.shape[1], step)
-        predictions = self._predictions(q, table, windows, sigma)
+        views = read_views(q, self.noise, sigma, table)
+        predictions = self.predictions(views, table, windows, sigma)
         fused = torch.empty_like(q)
         for window in windows:
             stack = torch.stack([next(predictions) for _ in table.views])
             fused[:, list(window.owned)] = fuse_views(stack, table, window)
-        if not bool(torch.isfinite(fused).all()):
-            raise GenerationFailed(
-                f"The model returned numbers that are not finite at step {step} "
-                f"(noise level {sigma:.3f}).",
-                step=step,
-            )
+        require_finite(fused, sigma=sigma, step=step)
         return fused
 
-    def _predictions(
-        self, q: Tensor, table: LookupTable, windows: tuple[TimeWindow, ...], sigma: float
+    def predictions(
+        self, views: Tensor, table: LookupTable, windows: tuple[TimeWindow, ...], sigma: float
     ) -> Iterator[Tensor]:
-        """Guided `denoised` of every (time window, view), in that order, ``[C, f, h, w]`` each."""
-        views = read_views(q, self.noise, sigma, table)
+        """Guided `denoised` of every (time window, view), in that order, ``[C, f, h, w]`` each.
+
+        Args:
+            views: The noisy state in all views and all frames, ``[V, C, F, h, w]``.
+            table: Where the views look.
+            windows: This step's windows in time.
+            sigma: Noise level.
+        """
         items = [(window, view) for window in windows for view in range(len(table.views))]
         for begin in range(0, len(items), self.view_batch):
             batch = items[begin : begin + self.view_batch]
@@ -119,7 +121,21 @@ class FusedMethod:
             result = guided(
                 predict, cond=self.cond, uncond=self.uncond, guidance_scale=self.guidance_scale
             )
-            yield from result.to(q.device, q.dtype)
+            yield from result.to(views.device, views.dtype)
+
+
+def require_finite(denoised: Tensor, *, sigma: float, step: int) -> None:
+    """Refuse to go on from numbers that are not finite.
+
+    Raises:
+        GenerationFailed: With `details["step"]`.
+    """
+    if not bool(torch.isfinite(denoised).all()):
+        raise GenerationFailed(
+            f"The model returned numbers that are not finite at step {step} "
+            f"(noise level {sigma:.3f}).",
+            step=step,
+        )
 
 
 def _geometry(table: LookupTable, batch: list[Item]) -> ViewGeometry:

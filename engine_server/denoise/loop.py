@@ -15,8 +15,10 @@ from torch import Tensor
 
 from ..models.adapter import Adapter, Cond
 from ..panorama.views import ViewPlan, plan_views
+from .finish import FINISH_SIGMA, Finished, ViewFinish, finish_step
 from .fuse import noise_rows
 from .fused import Cancelled, FusedMethod
+from .keep import Keep
 from .schedule import euler_step, extrapolated
 
 __all__ = ["Cancelled", "Keep", "OnStep", "denoise_panorama", "sample"]
@@ -37,23 +39,6 @@ def packed_start(picture: Tensor | None, shape: Sequence[int], sigma: float) -> 
     return start
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
-    """Part of the panorama that is given.
-
-    Attributes:
-        latents: The given picture, ``[C, F, H, W]`` (F may be 1: a still).
-        mask: 1 where it is kept, ``[H, W]`` or anything that broadcasts to the latents.
-    """
-
-    latents: Tensor
-    mask: Tensor
-
-    def apply(self, denoised: Tensor) -> Tensor:
-        """`denoised` with the kept part put in its place."""
-        return torch.lerp(denoised, self.latents.expand_as(denoised), self.mask.expand_as(denoised))
-
-
 def sample(
     denoise: Callable[[Tensor, float, int], Tensor],
     x: Tensor,
@@ -63,8 +48,9 @@ def sample(
     keep: Keep | None = None,
     on_step: OnStep | None = None,
     start_step: int = 0,
+    stop_step: int | None = None,
 ) -> Tensor:
-    """The state taken from ``sigmas[start_step]`` down to ``sigmas[-1]``, second order.
+    """The state taken from ``sigmas[start_step]`` down to ``sigmas[stop_step]``, second order.
 
     The step is linear in the state, so `x` may be the whole state or, as here, the part of it that
     is not the fixed noise.
@@ -77,13 +63,14 @@ def sample(
         keep: Given part of the picture; replaces `denoised` there.
         on_step: Told after each step.
         start_step: First step to make: 0, or where a checkpoint left off (N: nothing is left).
+        stop_step: First step not to make; None makes all.
     """
     num_steps = len(sigmas) - 1
-    for step in range(start_step, num_steps):
+    for step in range(start_step, num_steps if stop_step is None else stop_step):
         sigma, sigma_next = sigmas[step], sigmas[step + 1]
         denoised = denoise(x, sigma, step)
         if keep is not None:
-            denoised = keep.apply(denoised)
+            denoised = keep.apply(denoised, sigma)
         target = extrapolated(
             denoised,
             previous if step else None,
@@ -116,7 +103,8 @@ def denoise_panorama(
     cancelled: Callable[[], bool] | None = None,
     start_step: int = 0,
     plan: ViewPlan | None = None,
-) -> Tensor:
+    finish_sigma: float = FINISH_SIGMA,
+) -> Finished:
     """One stage of the `fused` method.
 
     Args:
@@ -132,13 +120,15 @@ def denoise_panorama(
         loop: Whether time is a ring.
         view_batch: Windows per model call.
         reference: Given part of the picture.
-        on_step: Told (step, number of steps, denoised, packed state after the step).
+        on_step: Told (step, number of steps, denoised, packed state after the step). The packed
+            state is ``[2 C, F, H, W]``, and ``[2 C, F, V * h, w]`` once the views stand still.
         cancelled: Asked before every model call.
         start_step: Where a checkpoint left off.
         plan: Views of this stage; None takes the model's own field of view.
+        finish_sigma: Noise level from which on the views stand still; 0: they move to the end.
 
     Returns:
-        The finished latents ``[C, F, H, W]``.
+        The finished latents ``[C, F, H, W]``, and those of the views if these stood still.
 
     Raises:
         Cancelled: `cancelled()` said so.
@@ -156,7 +146,6 @@ def denoise_panorama(
     if x_init is None:
         assert start_step == 0, "a run that goes on needs the state it goes on from"
         x_init = packed_start(None, shape, sigmas[0])
-    assert x_init.shape == (2 * shape[0], *shape[1:]), (tuple(x_init.shape), shape)
     method = FusedMethod(
         adapter=adapter,
         cond=cond,
@@ -170,18 +159,65 @@ def denoise_panorama(
         view_batch=view_batch,
         cancelled=cancelled,
     )
+    run = _Run(method, sigmas, shape, reference, on_step)
+    switch = finish_step(sigmas, finish_sigma)
+    state = run.move_views(x_init, start_step, switch)
+    if switch == len(sigmas) - 1:
+        return Finished(latents=state[: shape[0]])
+    return run.finish(state, max(start_step, switch), is_entry=start_step <= switch)
 
-    def tell(step: int, num_steps: int, denoised: Tensor, q: Tensor) -> None:
-        if on_step is not None:
-            on_step(step, num_steps, denoised, torch.cat((q, denoised)))
 
-    q, previous = x_init.chunk(2)
-    return sample(
-        lambda q, sigma, step: method.denoised(q, sigma=sigma, step=step),
-        q,
-        sigmas=sigmas,
-        previous=previous,
-        keep=reference,
-        on_step=tell,
-        start_step=start_step,
-    )
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The two parts of a stage; each takes a packed state on and tells of every step."""
+
+    method: FusedMethod
+    sigmas: Sequence[float]
+    shape: tuple[int, int, int, int]
+    keep: Keep | None
+    on_step: OnStep | None
+
+    def move_views(self, state: Tensor, start_step: int, stop_step: int) -> Tensor:
+        """The steps in which the views move: the packed state after them."""
+        if start_step >= stop_step:
+            return state
+        assert state.shape == (2 * self.shape[0], *self.shape[1:]), (state.shape, self.shape)
+        q, previous = state.chunk(2)
+
+        def tell(step: int, num_steps: int, denoised: Tensor, q: Tensor) -> None:
+            nonlocal state
+            state = torch.cat((q, denoised))
+            if self.on_step is not None:
+                self.on_step(step, num_steps, denoised, state)
+
+        sample(
+            lambda q, sigma, step: self.method.denoised(q, sigma=sigma, step=step),
+            q,
+            sigmas=self.sigmas,
+            previous=previous,
+            keep=self.keep,
+            on_step=tell,
+            start_step=start_step,
+            stop_step=stop_step,
+        )
+        return state
+
+    def finish(self, state: Tensor, start_step: int, *, is_entry: bool) -> Finished:
+        """The steps in which they stand still; `is_entry`: `state` is still the panorama's."""
+        views = ViewFinish.of(self.method, self.shape[0], self.keep)
+        q, previous = (views.enter(state) if is_entry else state).chunk(2)
+
+        def tell(step: int, num_steps: int, denoised: Tensor, q: Tensor) -> None:
+            if self.on_step is not None:
+                self.on_step(step, num_steps, views.panorama(denoised), torch.cat((q, denoised)))
+
+        q = sample(
+            lambda q, sigma, step: views.denoised(q, sigma=sigma, step=step),
+            q,
+            sigmas=self.sigmas,
+            previous=previous,
+            keep=views.keep,
+            on_step=tell,
+            start_step=start_step,
+        )
+        return views.finished(q, self.keep)

@@ -10,7 +10,7 @@ has the variance of the forward process: x = (1 - sigma) picture + sigma noise).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -18,6 +18,8 @@ from torch import Tensor
 from ...shared.errors import InvalidJob
 from ...shared.jobs import Stage
 from ..models.adapter import Adapter, Cond, LatentSpec
+from ..panorama.views import ViewPlan
+from .finish import Finished, ViewLatents, views_of
 from .loop import Keep, OnStep, packed_start
 from .methods import METHODS, StagePlan, plan_method, resized
 from .schedule import flow_sigmas
@@ -30,7 +32,7 @@ class StageState:
     Attributes:
         stage: Index of the stage.
         step: Steps of it already made.
-        x: Packed state after them, ``[2 C, F, H, W]``.
+        x: Packed state after them, ``[2 C, F, rows, columns]``; see `loop.denoise_panorama`.
     """
 
     stage: int
@@ -47,6 +49,7 @@ class StepDone:
         num_steps: Steps of this stage.
         steps_done, steps_total: Over all stages.
         denoised: The fused picture of this step, ``[C, F, H, W]``: the preview.
+        views: The same view by view, where the views stand still.
     """
 
     state: StageState
@@ -54,6 +57,15 @@ class StepDone:
     steps_done: int
     steps_total: int
     denoised: Tensor
+    views: ViewLatents | None = None
+
+    @property
+    def first_frame(self) -> Finished:
+        """The picture of this step, its first latent frame alone."""
+        views = self.views
+        if views is not None:
+            views = replace(views, latents=views.latents[:, :, :1])
+        return Finished(latents=self.denoised[:, :1], views=views)
 
 
 def plan_stage(
@@ -149,8 +161,8 @@ def denoise_stages(
     resume: StageState | None = None,
     method: str = "fused",
     ring: bool = True,
-) -> Tensor:
-    """The whole ladder of a method: latents ``[C, F, H, W]`` of the last stage.
+) -> Finished:
+    """The whole ladder of a method: latents ``[C, F, H, W]`` of the last stage, and of its views.
 
     DynamicScaler eq. 2 (Global Motion Guidance) with any number of stages.
 
@@ -184,7 +196,7 @@ def denoise_stages(
         index = state.stage
         stage, plan = stages[index], plans[index]
         shape = (adapter.spec.channels, num_frames, plan.latent_height, plan.latent_width)
-        picture = METHODS[method](
+        result = METHODS[method](
             state.x,
             adapter=adapter,
             cond=cond,
@@ -197,27 +209,32 @@ def denoise_stages(
             loop=loop,
             view_batch=view_batch,
             reference=_resized(reference, plan),
-            on_step=_teller(on_step, stages, index),
+            on_step=_teller(on_step, stages, index, plan),
             cancelled=cancelled,
             start_step=state.step,
             plan=plan,
         )
+        finished = Finished.of(result)
         if index + 1 == len(stages):
-            return picture
+            return finished
         above = plans[index + 1]
         finer = (*shape[:2], above.latent_height, above.latent_width)
-        state = _entered(index + 1, stages[index + 1], finer, above, picture=picture)
+        state = _entered(index + 1, stages[index + 1], finer, above, picture=finished.latents)
 
 
 def _resized(keep: Keep | None, plan: StagePlan) -> Keep | None:
     if keep is None:
         return None
     mask = resized(keep.mask, plan).clamp(0, 1)
-    return Keep(latents=resized(keep.latents, plan), mask=mask)
+    hold = None if keep.hold is None else resized(keep.hold, plan).clamp(0, 1)
+    return Keep(latents=resized(keep.latents, plan), mask=mask, hold=hold)
 
 
 def _teller(
-    on_step: Callable[[StepDone], None] | None, stages: Sequence[Stage], index: int
+    on_step: Callable[[StepDone], None] | None,
+    stages: Sequence[Stage],
+    index: int,
+    plan: StagePlan,
 ) -> OnStep | None:
     if on_step is None:
         return None
@@ -232,6 +249,7 @@ def _teller(
                 steps_done=before + step + 1,
                 steps_total=total,
                 denoised=denoised,
+                views=views_of(x, plan) if isinstance(plan, ViewPlan) else None,
             )
         )
 

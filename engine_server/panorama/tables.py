@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from . import erp
+from .ownership import Deepest, deepest, own_cells, rows_in_sight, seen_in
 
 NOISE_FINENESS = 2
 """Noise cells across an ERP cell: fine enough that every cell of a view has noise of its own."""
@@ -63,6 +64,7 @@ class LookupTable:
         noise_starts: Where in them each view cell's footprint begins, ``[V * h * w]``.
         taps, weights: View cells that each ERP cell interpolates, ``[H * W, K]``; rows sum to 1.
         owner: The view that owns each ERP cell, ``[H * W]``.
+        own: The cells of each view that are its own, bool ``[V, h, w]``.
         elevation_rad: Pitch of every view cell, ``[V, h, w]``.
         azimuth_rad: Yaw of every view cell in the panorama, -pi..pi, ``[V, h, w]``.
         margin: Least depth of an owned cell inside its owner; 0 is the border, 1 the centre.
@@ -79,6 +81,7 @@ class LookupTable:
     taps: Tensor
     weights: Tensor
     owner: Tensor
+    own: Tensor
     elevation_rad: Tensor
     azimuth_rad: Tensor
     margin: float
@@ -127,27 +130,15 @@ def build_table(
         width: Columns of the ERP grid, even.
         feather: Width of the blend across a border as a fraction of a view's half-width; 0 is none.
     """
-    cells = erp.cell_directions(height, width).reshape(-1, 3)
-    across = np.empty((len(views), len(cells)))
-    down = np.empty_like(across)
-    for k, view in enumerate(views):
-        across[k], down[k] = erp.view_coordinates(
-            cells,
-            yaw_deg=view.yaw_deg,
-            pitch_deg=view.pitch_deg,
-            fov_deg=view.fov_deg,
-            aspect=view.height / view.width,
-        )
-    depth = 1 - np.maximum(np.abs(across), np.abs(down))
-    owner = depth.argmax(axis=0)
-    margin = float(depth.max(axis=0).min())
+    found = deepest(views, height, width, ranks=2 if feather > 0 else 1)
+    margin = float(found.depth[0].min())
     least = 1 / min(views[0].height, views[0].width)
     assert margin >= least - 1e-9, (
         f"a cell lies {margin:.3f} deep in its owner, inside needs {least:.3f}"
     )
-    taps, weights = _read_back(views[0], owner, across, down)
+    taps, weights = _read_back(views[0], found.view[0], found.across[0], found.down[0])
     if feather > 0:
-        taps, weights = _feathered(views[0], depth, across, down, taps, weights, feather)
+        taps, weights = _feathered(views[0], found, taps, weights, feather)
     directions = np.stack([view.directions() for view in views])
     azimuth, elevation = erp.directions_to_angles(directions)
     reads, read_weights = erp.bicubic_taps(directions.reshape(-1, 3), height=height, width=width)
@@ -164,7 +155,8 @@ def build_table(
         noise_starts=torch.from_numpy(noise_starts),
         taps=torch.from_numpy(taps),
         weights=torch.from_numpy(weights.astype(np.float32)),
-        owner=torch.from_numpy(owner),
+        owner=torch.from_numpy(found.view[0]),
+        own=own_cells(views),
         elevation_rad=torch.from_numpy(elevation.astype(np.float32)),
         azimuth_rad=torch.from_numpy(azimuth.astype(np.float32)),
         margin=margin,
@@ -182,20 +174,14 @@ def _footprints(
     areas = erp.cell_areas(height, width).reshape(-1)
     found_cells, found_owners = [], []
     for k, view in enumerate(views):
-        across, down = erp.view_coordinates(
-            directions,
-            yaw_deg=view.yaw_deg,
-            pitch_deg=view.pitch_deg,
-            fov_deg=view.fov_deg,
-            aspect=view.height / view.width,
-        )
-        cells = np.flatnonzero((np.abs(across) < 1) & (np.abs(down) < 1))
-        row = ((down[cells] + 1) / 2 * view.height).astype(np.int64)
-        column = ((across[cells] + 1) / 2 * view.width).astype(np.int64)
+        first, last = rows_in_sight(view, height)
+        seen, across, down, _ = seen_in(view, directions[first * width : last * width])
+        row = ((down + 1) / 2 * view.height).astype(np.int64)
+        column = ((across + 1) / 2 * view.width).astype(np.int64)
         own = row * view.width + column
         empty = np.setdiff1d(np.arange(view.height * view.width), own)
         nearest = erp.nearest_cells(view.directions(), height=height, width=width).reshape(-1)
-        found_cells += [cells, nearest[empty]]
+        found_cells += [seen + first * width, nearest[empty]]
         found_owners += [own + k * view.height * view.width, empty + k * view.height * view.width]
     cells, owners = np.concatenate(found_cells), np.concatenate(found_owners)
     order = np.argsort(owners, kind="stable")
@@ -223,9 +209,8 @@ def _read_back(
     view: View, chosen: erp.Ints, across: erp.Floats, down: erp.Floats
 ) -> tuple[erp.Ints, erp.Floats]:
     """Bicubic taps and weights ``[cells, 16]`` of each cell in its chosen view."""
-    cell = np.arange(len(chosen))
-    columns, right = _axis_taps((across[chosen, cell] + 1) / 2 * view.width - 0.5, view.width)
-    rows, lower = _axis_taps((down[chosen, cell] + 1) / 2 * view.height - 0.5, view.height)
+    columns, right = _axis_taps((across + 1) / 2 * view.width - 0.5, view.width)
+    rows, lower = _axis_taps((down + 1) / 2 * view.height - 0.5, view.height)
     rows = chosen[:, None] * view.height + rows
     taps = rows[:, :, None] * view.width + columns[:, None, :]
     weights = lower[:, :, None] * right[:, None, :]
@@ -233,22 +218,16 @@ def _read_back(
 
 
 def _feathered(
-    view: View,
-    depth: erp.Floats,
-    across: erp.Floats,
-    down: erp.Floats,
-    taps: erp.Ints,
-    weights: erp.Floats,
-    feather: float,
+    view: View, found: Deepest, taps: erp.Ints, weights: erp.Floats, feather: float
 ) -> tuple[erp.Ints, erp.Floats]:
     """The owner's taps and, for a cell also inside the runner-up, that one's."""
-    second, first = np.argsort(depth, axis=0, kind="stable")[-2:]
-    cell = np.arange(depth.shape[1])
-    near, far = depth[first, cell], depth[second, cell]
+    near, far = found.depth
     share = np.clip(0.5 - (near - far) / (2 * feather), 0, 0.5)
     share = np.where(far >= 1 / min(view.height, view.width), share, 0.0)
-    usable = np.where(share > 0, second, first)
-    extra_taps, extra_weights = _read_back(view, usable, across, down)
+    rank, cell = (share > 0).astype(np.int64), np.arange(len(share))
+    extra_taps, extra_weights = _read_back(
+        view, found.view[rank, cell], found.across[rank, cell], found.down[rank, cell]
+    )
     return (
         np.concatenate([taps, extra_taps], axis=1),
         np.concatenate([weights * (1 - share)[:, None], extra_weights * share[:, None]], axis=1),

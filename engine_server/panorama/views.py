@@ -22,13 +22,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ...shared.errors import InvalidJob
-from .layouts import Layout, find_layouts
+from .layouts import Layout, find_layout, find_layouts
 from .tables import LookupTable, View, build_table
 
 PITCH_OFFSETS_DEG = (0.0, 2.5, -2.5)
 NOMINAL_DENSITY = 4 / math.pi
 DENSITY_RANGE = (0.99, 2.0)
 MARGIN_CELLS = 0.5
+FIXED_MARGIN_CELLS = 1.0
+"""Margin of views that stand still: their borders are not healed by the next step's."""
 
 
 def fov_for(*, latent_width: int, window: int, density: float = NOMINAL_DENSITY) -> float:
@@ -43,13 +45,17 @@ def density_of(*, latent_width: int, window: int, fov_deg: float) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewPlan:
-    """The moving view sets of one stage. `table(step)` is what a step needs; tables are cached."""
+    """The view sets of one stage. `table(step)` is what a step needs; tables are cached.
+
+    `layouts` are those that move, `fixed` is the one that stands still in the last steps.
+    """
 
     latent_width: int
     latent_height: int
     window_hw: tuple[int, int]
     fov_deg: float
     layouts: tuple[Layout, ...]
+    fixed: Layout
     stride: int
     feather: float
     pitch_offsets_deg: tuple[float, ...]
@@ -68,15 +74,19 @@ class ViewPlan:
     def table(self, step: int) -> LookupTable:
         """The lookup table of a step, on the CPU."""
         layout, pitch_deg, columns = self.offset(step)
-        return _base_table(self, layout, pitch_deg).turned(columns)
+        return _base_table(self, self.layouts[layout], pitch_deg).turned(columns)
+
+    def fixed_table(self) -> LookupTable:
+        """The lookup table of the views that stand still, on the CPU."""
+        return _base_table(self, self.fixed, 0.0)
 
 
 @lru_cache(maxsize=32)
-def _base_table(plan: ViewPlan, layout: int, pitch_offset_deg: float) -> LookupTable:
+def _base_table(plan: ViewPlan, layout: Layout, pitch_offset_deg: float) -> LookupTable:
     height, width = plan.window_hw
     views = tuple(
         View(yaw_deg=yaw, pitch_deg=pitch, fov_deg=plan.fov_deg, height=height, width=width)
-        for yaw, pitch in plan.layouts[layout].angles(pitch_offset_deg)
+        for yaw, pitch in layout.angles(pitch_offset_deg)
     )
     return build_table(
         views, height=plan.latent_height, width=plan.latent_width, feather=plan.feather
@@ -140,10 +150,12 @@ def plan_views(
             field="stages",
             nearest=fitting,
         )
+    half = math.tan(math.radians(fov_deg) / 2)
     margin = max(margin_cells, 0.5) * 2 / width
-    reach = math.tan(math.radians(fov_deg) / 2) * (1 - margin)
-    layouts = find_layouts(reach, tuple(pitch_offsets_deg))
-    if not layouts:
+    layouts = find_layouts(half * (1 - margin), tuple(pitch_offsets_deg))
+    margin = max(margin_cells, FIXED_MARGIN_CELLS) * 2 / width
+    fixed = find_layout(half * (1 - margin), (0.0,), poles=True)
+    if not layouts or fixed is None:
         raise InvalidJob(
             f"No set of {fov_deg:.1f}-degree views covers the sphere with a margin of "
             f"{margin_cells:.2f} cells.",
@@ -157,6 +169,7 @@ def plan_views(
         window_hw=window_hw,
         fov_deg=fov_deg,
         layouts=layouts,
+        fixed=fixed,
         stride=coprime_stride(latent_width, spacing),
         feather=feather,
         pitch_offsets_deg=tuple(pitch_offsets_deg),

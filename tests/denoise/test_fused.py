@@ -27,7 +27,8 @@ from panoloom.engine_server.denoise.loop import (
 )
 from panoloom.engine_server.denoise.noise import normal_noise
 from panoloom.engine_server.denoise.schedule import flow_sigmas
-from panoloom.engine_server.denoise.stages import StageState, denoise_stages, plan_stage
+from panoloom.engine_server.denoise.stages import StageState, plan_stage
+from panoloom.engine_server.denoise.stages import denoise_stages as finish_stages
 from panoloom.engine_server.models.adapter import Cond, LatentSpec, ViewGeometry
 from panoloom.engine_server.panorama.tables import build_table
 from panoloom.engine_server.panorama.views import plan_views
@@ -42,7 +43,15 @@ INTERPOLATION = 6e-3
 """Bilinear error of the moving function on the cells of a 90-degree view."""
 
 
-def run(adapter, *, frames=8, steps=STEPS, guidance_scale=1.0, uncond=None, **options):
+def denoise_stages(*args, **options):
+    return finish_stages(*args, **options).latents
+
+
+def run(adapter, **options):
+    return finish(adapter, **options).latents
+
+
+def finish(adapter, *, frames=8, steps=STEPS, guidance_scale=1.0, uncond=None, **options):
     return denoise_panorama(
         options.pop("x_init", None),
         adapter=adapter,
@@ -218,7 +227,9 @@ def test_steps_are_counted_over_all_stages():
     )
     assert [done.steps_done for done in told] == list(range(1, 8))
     assert {done.steps_total for done in told} == {7}
-    assert told[4].state.x.shape == (2 * CHANNELS, 8, 64, 128)
+    assert told[0].state.x.shape == (2 * CHANNELS, 8, 32, 64), "the panorama's"
+    assert told[0].views is None
+    assert told[4].state.x.shape == (2 * CHANNELS, 8, len(told[4].views.views) * 16, 16)
     assert told[4].denoised.shape == (CHANNELS, 8, 64, 128)
 
 
@@ -340,19 +351,20 @@ def test_kept_part_of_a_picture_survives_both_stages():
 
 def test_start_picture_at_low_noise_is_nearly_kept_by_a_faithful_model():
     seen = []
-    picture = moving_erp(64, 8)
-    denoise_stages(
-        [Stage(width=512, height=256, steps=2, sigma_start=0.1)],
+    picture = moving_erp(32, 8)
+    denoise_panorama(
+        packed_start(picture, picture.shape, 0.1),
         adapter=OracleAdapter(num_frames=8),
         cond=Cond(),
         uncond=None,
         guidance_scale=1.0,
-        num_frames=8,
+        sigmas=flow_sigmas(2, sigma_start=0.1),
+        shape=tuple(picture.shape),
         seed=3,
-        init=picture,
-        on_step=lambda done: seen.append(done.state.x),
+        finish_sigma=0.0,
+        on_step=lambda step, n, denoised, x: seen.append(x),
     )
-    assert (seen[0][:CHANNELS] - (1 - 0.05) * moving_erp(32, 8)).abs().max() < 0.01
+    assert (seen[0][:CHANNELS] - (1 - 0.05) * picture).abs().max() < 0.01
 
 
 def test_stage_below_full_noise_needs_a_picture():

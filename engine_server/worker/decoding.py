@@ -1,0 +1,83 @@
+"""From latents to the frames of a panorama.
+
+Where a method leaves the latents of its views, each view is decoded by itself, at the density and
+the size that the model knows, and the pictures are blended. Else the panorama's own latents are
+decoded, and a grid denser than the job's size is brought down to it by areas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..denoise.finish import Finished, ViewLatents
+from ..models.adapter import Adapter
+from ..panorama.blend import Picture, ViewBlend
+from ..panorama.tables import View
+
+
+def decoded(adapter: Adapter, finished: Finished, *, largest: tuple[int, int]) -> Iterator[Picture]:
+    """Frames ``[H, W, 3]`` float32, sRGB 0..1, one by one.
+
+    Args:
+        adapter: The model.
+        finished: What a method left, or the first frames of it.
+        largest: (width, height) of the job; a coarser stage has its own, smaller size.
+    """
+    height, width = (side * adapter.spec.ratio_s for side in finished.latents.shape[-2:])
+    size = (min(width, largest[0]), min(height, largest[1]))
+    if finished.views is not None:
+        return decoded_views(adapter, finished.views, size=size)
+    return decoded_panorama(adapter, finished.latents, size=size)
+
+
+def decoded_panorama(
+    adapter: Adapter, latents: Tensor, *, size: tuple[int, int]
+) -> Iterator[Picture]:
+    """Frames of size (width, height) of a panorama's latents ``[C, F, H, W]``."""
+    for frame in adapter.decode(latents, wraps=True):
+        picture = _picture(frame)
+        if picture.shape[1] > size[0]:
+            picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        yield np.asarray(picture, dtype=np.float32)
+
+
+def decoded_flat(adapter: Adapter, latents: Tensor, *, ring: bool) -> Iterator[Picture]:
+    """Frames of a flat picture's latents ``[C, F, H, W]``; a ring goes on over its join.
+
+    As far as half a window: no decoder sees farther than its model.
+    """
+    beyond = min(adapter.spec.window_hw[1] // 2, latents.shape[-1]) if ring else 0
+    if ring:
+        latents = torch.cat((latents[..., -beyond:], latents, latents[..., :beyond]), dim=-1)
+    cut = beyond * adapter.spec.ratio_s
+    for frame in adapter.decode(latents, wraps=False):
+        yield _picture(frame[..., cut : frame.shape[-1] - cut])
+
+
+def decoded_views(
+    adapter: Adapter, views: ViewLatents, *, size: tuple[int, int]
+) -> Iterator[Picture]:
+    """Frames of size (width, height), blended from views that are decoded one by one."""
+    ratio = adapter.spec.ratio_s
+    view_px = (views.latents.shape[-2] * ratio, views.latents.shape[-1] * ratio)
+    blend = _blend(views.views, view_px, size)
+    streams = [adapter.decode(latents, wraps=False) for latents in views.latents]
+    for frames in zip(*streams, strict=True):
+        yield np.clip(blend([_picture(frame) for frame in frames]), 0.0, 1.0)
+
+
+@lru_cache(maxsize=2)
+def _blend(views: tuple[View, ...], view_px: tuple[int, int], size: tuple[int, int]) -> ViewBlend:
+    return ViewBlend(views, view_px=view_px, width=size[0], height=size[1])
+
+
+def _picture(frame: Tensor) -> Picture:
+    """A decoded frame ``[3, H, W]``, -1..1, as ``[H, W, 3]``, 0..1."""
+    picture = np.moveaxis(frame.cpu().numpy(), 0, -1) * 0.5 + 0.5
+    return np.ascontiguousarray(np.clip(picture, 0.0, 1.0), dtype=np.float32)
