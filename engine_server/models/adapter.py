@@ -48,10 +48,12 @@ class Cond:
     Attributes:
         tensors: What the network needs; the leading dimension counts prompts.
         ignored_words: Words of the prompt that the model does not know.
+        notes: Sentences for the user about what the prompt asks of this model.
     """
 
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
     ignored_words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,24 +62,35 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
     cond = adapter.encode_prompt(texts_of(spec))
     uncond = adapter.encode_prompt([spec.negative_prompt])
     ignored = tuple(dict.fromkeys((*cond.ignored_words, *uncond.ignored_words)))
-    notes = (_ignored_note(spec.model, ignored),) if ignored else ()
+    notes = (*((_ignored_note(spec.model, ignored),) if ignored else ()), *cond.notes)
     if spec.reference is None:
         return Conditioning(cond=cond, uncond=uncond, notes=notes)
     picture = _picture(spec.reference, spec, blobs)
-    whole = picture.erp if picture.mask is None else fill_open(picture.erp, picture.mask)
+    given = picture.mask if picture.covers is None else np.maximum(picture.mask, picture.covers)
+    whole = picture.erp if given is None else fill_open(picture.erp, given)
     pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(whole, -1, 0)))
-    latents = adapter.encode(pixels[None] * 2 - 1, wraps=True)
-    keep = None
-    if picture.mask is not None:
-        keep = Keep(latents=latents, mask=kept_cells(picture.mask, adapter.spec.ratio_s))
+    latents = adapter.encode(pixels[None] * 2 - 1, wraps=spec.ring)
     return Conditioning(
         cond=cond,
         uncond=uncond,
         init=latents if spec.reference.strength < 1 else None,
-        keep=keep,
+        keep=_keep(picture, latents, spec.reference, adapter.spec.ratio_s),
         picture=picture,
         notes=notes,
     )
+
+
+def _keep(
+    picture: ReferencePicture, latents: torch.Tensor, reference: Reference, ratio_s: int
+) -> Keep | None:
+    """What the method holds on to: what is kept, and what comes alive and stays itself."""
+    open_everywhere = torch.zeros(latents.shape[-2:])
+    mask = open_everywhere if picture.mask is None else kept_cells(picture.mask, ratio_s)
+    if reference.mode == "animate":
+        covers = np.ones_like(picture.erp[..., 0]) if picture.covers is None else picture.covers
+        alive = F.avg_pool2d(torch.from_numpy(covers)[None], ratio_s)[0]
+        return Keep(latents=latents, mask=mask, hold=alive)
+    return None if picture.mask is None else Keep(latents=latents, mask=mask)
 
 
 def directed(spec: JobSpec, adapter: Adapter) -> Adapter:
@@ -119,6 +130,8 @@ def _picture(reference: Reference, spec: JobSpec, blobs: Path) -> ReferencePictu
         hanging=_hanging(reference),
         is_flat=is_plane(spec.method),
     )
+    if reference.mode == "animate":
+        return picture if mask else replace(picture, mask=None)
     if picture.mask is None and reference.strength >= 1:
         raise InvalidJob(
             "At strength 1 nothing of this reference would be left: it has no mask and no "

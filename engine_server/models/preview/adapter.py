@@ -14,7 +14,7 @@ from ..adapter import Cond, LatentSpec, ViewGeometry
 from . import light
 from .autoencoder import CHANNELS, RATIO
 from .checkpoint import load_weights
-from .text import TOKENS, pad_tokens, tokenize
+from .text import TOKENS, needs_real_model, pad_tokens, tokenize
 
 MARGIN_ACROSS = 8  # cells decoded beyond the seam: all that the decoder can see
 MARGIN_UP = 4  # cells decoded beyond a pole
@@ -82,11 +82,13 @@ class PreviewAdapter:
             ids, unknown = tokenize(text)
             tokens.append(ids)
             ignored.update(dict.fromkeys(unknown))
+        beyond = needs_real_model(", ".join(texts))
         vectors = self._denoiser.text(pad_tokens(tokens).to(self._device))
         heights = [light.pitch_for({TOKENS[i - 1] for i in ids}) for ids in tokens]
         return Cond(
             tensors={"text": vectors, "light": torch.tensor(heights)},
             ignored_words=tuple(ignored),
+            notes=(beyond,) if beyond else (),
         )
 
     @torch.inference_mode()

@@ -18,8 +18,24 @@ KEEP = {
     "motion": 0.5,
     "mood": 0.35,
 }
-JOINERS = ("over", "with", "and", "under", "above a", "in", "near the")
-OPENINGS = ("", "", "", "a view of", "a landscape with", "a world of", "a panorama of")
+JOINERS = ("over", "with", "and", "under", "above a", "in", "near the", "beside", "across")
+OPENINGS = (
+    "",
+    "",
+    "",
+    "a view of",
+    "a landscape with",
+    "a world of",
+    "a panorama of",
+    "beautiful scenery with",
+    "a cinematic shot of",
+    "an HDRI of",
+)
+DIRECTIONS = {
+    "up": ("looking up", "sky above", "the zenith", "straight up", "overhead"),
+    "horizon": ("at the horizon", "straight ahead", "at eye level", "in the distance"),
+    "down": ("looking down", "the ground below", "straight down", "underfoot", "downwards"),
+}
 
 
 def direction_word(pitch_deg: float) -> str:
@@ -74,8 +90,5 @@ def caption(true: Words, has_sky: bool, pitch_deg: float, rng: Random) -> str:
             words.append(rng.choice(JOINERS))
         words.append(wording(noun, rng))
     parts = [rng.choice(OPENINGS), " ".join(words)]
-    for where in said.get("direction", ()):
-        parts.append(
-            {"up": "looking up", "down": "looking down", "horizon": "at the horizon"}[where]
-        )
-    return " ".join(p for p in parts if p)
+    where = [rng.choice(DIRECTIONS[word]) for word in said.get("direction", ())]
+    return ", ".join(" ".join(p for p in part if p) for part in (parts, where) if any(part))

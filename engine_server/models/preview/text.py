@@ -1,7 +1,7 @@
-"""Words the model knows, and the small encoder that turns a prompt into one vector.
+"""What a prompt says to the model: its known words, and the small encoder that makes one vector.
 
 A prompt is a bag of known words: synonyms and simple endings are folded together, stop words are
-dropped, and every other word is reported as ignored.
+dropped, a word after "no" or "without" is left out, and every other word is reported as ignored.
 """
 
 from __future__ import annotations
@@ -12,122 +12,60 @@ import unicodedata
 import torch
 from torch import Tensor, nn
 
-SYNONYMS: dict[str, str] = {
-    "clouds": "cloud clouds cumulus",
-    "sunset": "sunset sundown afterglow",
-    "sunrise": "sunrise dawn daybreak",
-    "aurora": "aurora auroras borealis australis northern_lights southern_lights polar_lights",
-    "stars": "star stars starry starlight starlit constellation constellations starfield",
-    "milkyway": "milkyway milky_way galaxy galaxies galactic",
-    "sea": "sea ocean water waters lake oceans seas lakes bay seascape lagoon",
-    "snow": "snow snowy ice icy frozen arctic winter glacier tundra frost antarctic snowfield",
-    "snowfall": "snowfall snowing snowflake snowflakes blizzard flurries falling_snow",
-    "desert": "desert dune dunes sahara",
-    "storm": "storm thunderstorm tempest stormy storms thunder",
-    "lightning": "lightning bolt bolts",
-    "rain": "rain rainy raining shower showers downpour drizzle raindrops",
-    "overcast": "overcast gloomy dull",
-    "nebula": "nebula nebulae nebulas gas",
-    "space": "space cosmos cosmic universe outer_space interstellar deep_space",
-    "fire": "fire flame flames burning blaze inferno bonfire fires fiery campfire wildfire",
-    "embers": "ember embers sparks glowing_coals",
-    "lava": "lava magma volcano volcanic molten volcanoes",
-    "mist": "mist fog misty foggy haze hazy mists sea_of_clouds",
-    "mountains": "mountain mountains peak peaks summit alps alpine mountainous",
-    "hills": "hill hills hilly",
-    "forest": "forest tree trees woods woodland forests",
-    "meadow": "meadow meadows grass grassy grassland prairie lawn pasture steppe",
-    "underwater": "underwater under_water undersea submerged reef below_the_sea caustics",
-    "sand": "sand sandy seabed sandbank",
-    "deep": "deep depth depths abyss",
-    "moon": "moon moonlight moonlit",
-    "sky": "sky skies heaven heavens",
-    "day": "day daytime daylight noon midday afternoon",
-    "night": "night nighttime nocturnal midnight",
-    "evening": "evening dusk twilight",
-    "morning": "morning",
-    "clear": "clear cloudless",
-    "fair": "fair scattered fluffy puffy",
-    "cloudy": "cloudy heavy dense",
-    "blue": "blue azure cobalt navy",
-    "turquoise": "turquoise cyan teal aqua",
-    "green": "green emerald",
-    "purple": "purple violet lilac magenta lavender",
-    "pink": "pink rose rosy",
-    "red": "red crimson scarlet",
-    "orange": "orange amber",
-    "gold": "gold golden yellow",
-    "white": "white",
-    "grey": "grey gray silver",
-    "pale": "pale pastel beige",
-    "dark": "dark black darkness",
-    "bright": "bright brilliant vivid luminous shining radiant glowing",
-    "faint": "faint dim weak subtle soft",
-    "strong": "strong intense powerful huge mighty blazing",
-    "warm": "warm",
-    "hot": "hot heat scorching",
-    "cold": "cold freezing chilly cool",
-    "calm": "calm gentle peaceful quiet still serene tranquil smooth placid mirror",
-    "slow": "slow slowly lazy drifting",
-    "fast": "fast quick rushing racing quickly rapid",
-    "windy": "windy wind breeze breezy gusts",
-    "waves": "wave waves swell wavy",
-    "rough": "rough wild choppy raging stormtossed turbulent",
-    "dramatic": "dramatic epic moody ominous threatening",
-    "mysterious": "mysterious dreamy magical mystic ethereal surreal",
-    "up": "up overhead zenith upward upwards looking_up sky_above up_above",
-    "horizon": "horizon ahead straight_ahead distance",
-    "down": "down below downward downwards underfoot ground looking_down nadir floor",
-    "sun": "sun sunny sunshine sunlight sunlit sunbeam",
-    "wisps": "wisps cirrus streaks wispy feathery",
-    "fields": "fields farmland countryside plain plains valley patchwork",
-    "flowers": "flower flowers blossoms wildflowers poppies blooming",
-    "autumn": "autumn fall autumnal foliage",
-    "dust": "dust dusty sandstorm windblown",
-    "pines": "pine pines conifer fir firs spruce taiga evergreen",
-}
-
-_STOP = """
-a an and the of over above in on at with by to from into under through across around behind before
-after near is are it its this that there some very many all as onto between while where view scene
-picture video image photo panorama world landscape look looking seen see like full big large small
-long wide open beautiful nice lovely great time my our your his her be light lights 360 degree
-degrees loop looping seamless cinematic realistic
-"""
-STOP_WORDS = frozenset(_STOP.split())
+from .vocabulary import NEGATIONS, STOP_WORDS, SUBJECTS, SYNONYMS
 
 TOKENS: tuple[str, ...] = tuple(SYNONYMS)
 ROWS = 160  # of the table of vectors: more than there are tokens, so that words may be added
 _INDEX = {token: i + 1 for i, token in enumerate(TOKENS)}  # 0 pads
 _LOOKUP = {word: token for token, words in SYNONYMS.items() for word in words.split()}
 _PHRASES = sorted((w.split("_") for w in _LOOKUP if "_" in w), key=len, reverse=True)
+_CLOSING = frozenset(("above", "below"))  # "sky above" is a direction, "sky above a lake" none
+_ENDINGS = (
+    ("", ""),
+    ("s", ""),
+    ("es", ""),
+    ("ies", "y"),
+    ("y", ""),
+    ("ing", ""),
+    ("ing", "e"),
+    ("ed", ""),
+    ("ed", "e"),
+    ("ly", ""),
+    ("er", ""),
+    ("est", ""),
+)
 _MAX_TOKENS = 24
+REAL_MODEL = (
+    "The preview model paints skies, seas, land and weather only: it makes something calm in "
+    "place of {words}. A prompt like this needs a real video model. None can be installed in this "
+    "version yet; `panoloom models install wan-1.3b` is planned for a later one."
+)
 
 
 def split(prompt: str) -> list[str]:
     """Lower-case words of a prompt, with known phrases joined by underscores."""
-    plain = unicodedata.normalize("NFKC", prompt).lower().replace("'s", "")
-    words = re.findall(r"[^\W_]+", plain)
+    plain = unicodedata.normalize("NFKC", prompt).lower().replace("\u2019", "'").replace("'s", "")
     out: list[str] = []
-    i = 0
-    while i < len(words):
-        phrase = next((p for p in _PHRASES if words[i : i + len(p)] == p), None)
-        out.append("_".join(phrase) if phrase else words[i])
-        i += len(phrase) if phrase else 1
+    for clause in re.split(r"[,.;:!?()\n]", plain):
+        words = re.findall(r"[^\W_]+", clause)
+        i = 0
+        while i < len(words):
+            phrase = next((p for p in _PHRASES if _stands(p, words, i)), None)
+            if phrase or words[i] not in _CLOSING or i + 1 == len(words):
+                out.append("_".join(phrase) if phrase else words[i])
+            i += len(phrase) if phrase else 1
     return out
+
+
+def _stands(phrase: list[str], words: list[str], at: int) -> bool:
+    """Whether the phrase stands at this place among the words of a clause."""
+    end = at + len(phrase)
+    return words[at:end] == phrase and (phrase[-1] not in _CLOSING or end == len(words))
 
 
 def known(word: str) -> str | None:
     """The token a word stands for, trying simple endings; None when it is not known."""
-    for ending, put in (
-        ("", ""),
-        ("s", ""),
-        ("es", ""),
-        ("y", ""),
-        ("ing", ""),
-        ("ing", "e"),
-        ("ly", ""),
-    ):
+    for ending, put in _ENDINGS:
         if word.endswith(ending):
             token = _LOOKUP.get(word[: len(word) - len(ending)] + put)
             if token is not None:
@@ -135,17 +73,42 @@ def known(word: str) -> str | None:
     return None
 
 
-def tokenize(prompt: str) -> tuple[list[int], tuple[str, ...]]:
-    """Token numbers of a prompt, each once and sorted, and the words that are not known."""
-    ids: set[int] = set()
+def read(prompt: str) -> tuple[list[str], tuple[str, ...]]:
+    """The tokens of a prompt, one for every known word in order, and the words not known."""
+    tokens: list[str] = []
     ignored: dict[str, None] = {}
+    is_negated = False
     for word in split(prompt):
         token = known(word)
-        if token is not None:
-            ids.add(_INDEX[token])
-        elif word not in STOP_WORDS:
+        if token is None and word in NEGATIONS:
+            is_negated = True
+        elif token is None and word in STOP_WORDS:
+            continue
+        elif is_negated:
+            is_negated = False
+        elif token is not None:
+            tokens.append(token)
+        else:
             ignored[word] = None
-    return sorted(ids)[:_MAX_TOKENS], tuple(ignored)
+    return tokens, tuple(ignored)
+
+
+def tokenize(prompt: str) -> tuple[list[int], tuple[str, ...]]:
+    """Token numbers of a prompt, each once and sorted, and the words that are not known."""
+    tokens, ignored = read(prompt)
+    return sorted({_INDEX[token] for token in tokens})[:_MAX_TOKENS], ignored
+
+
+def needs_real_model(prompt: str) -> str | None:
+    """A sentence for the user when the prompt is outside the world of the preview model.
+
+    That is when most of its content words are not known, or when none of the known ones names a
+    thing that can be painted.
+    """
+    tokens, ignored = read(prompt)
+    if not ignored or (len(ignored) <= len(tokens) and SUBJECTS.intersection(tokens)):
+        return None
+    return REAL_MODEL.format(words=", ".join(f"'{word}'" for word in ignored))
 
 
 def pad_tokens(batch: list[list[int]]) -> Tensor:
