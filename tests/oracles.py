@@ -298,3 +298,82 @@ class Deviation:
             step=float(by_column.mean()),
             worst_step=float(by_column.max()),
         )
+
+
+@dataclass
+class SphereAdapter(FieldAdapter):
+    """`FieldAdapter` for a model that knows panoramas: exact for cells wherever they look.
+
+    Usage: as `FieldAdapter`, for windows of one frame; each window's own angles are used.
+    """
+
+    def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
+        self.calls += 1
+        assert views.azimuth_rad is not None
+        angles = (views.azimuth_rad.double().numpy(), views.elevation_rad.double().numpy())
+        out = torch.empty_like(x)
+        for k, seen in enumerate(erp.angles_to_directions(*angles)):
+            flat = seen.reshape(-1, 3)
+            covariance = field_covariance(np.clip(flat @ flat.T, -1, 1))
+            matrix = torch.from_numpy(posterior(covariance, sigma).astype(np.float32))
+            out[k] = (x[k].flatten(2) @ matrix.T).view(x[k].shape)
+        return out
+
+
+@dataclass(frozen=True)
+class SphereDeviation:
+    """How far a covariance of ERP cells lies from that of the field on the sphere.
+
+    Attributes:
+        variance: Mean over the sphere, over the true one.
+        least, most: Of a row's mean variance.
+        spectrum: Power over the true power, degrees 0-2, 3-6, 7-11 and 12-16.
+        step: Mean square difference of neighbours in a row over the true one; an eighth of the rows
+            at either pole left out.
+        worst_step: Largest of any pair of neighbours in those rows.
+        seam, poles: The same of the pairs across the seam, and across both poles.
+    """
+
+    variance: float
+    least: float
+    most: float
+    spectrum: tuple[float, ...]
+    step: float
+    worst_step: float
+    seam: float
+    poles: float
+
+    @staticmethod
+    def of(found: NDArray[np.float64], height: int) -> SphereDeviation:
+        shape = (height, 2 * height)
+        seen = erp.cell_directions(*shape).reshape(-1, 3)
+        cosine = np.clip(seen @ seen.T, -1, 1)
+        true = field_covariance(cosine)
+        areas = erp.cell_areas(*shape).reshape(-1)
+        pair = np.outer(areas, areas)
+        power = np.zeros((2, 17))
+        for degree in range(17):
+            wave = np.polynomial.legendre.legval(cosine, np.eye(17)[degree]) * pair
+            power[:, degree] = [(c * wave).sum() for c in (found, true)]
+        bands = ((0, 3), (3, 7), (7, 12), (12, 17))
+        numbers = np.arange(len(true)).reshape(shape)
+
+        def steps(here: Any, there: Any) -> NDArray[np.float64]:
+            a, b = here.reshape(-1), there.reshape(-1)
+            apart = [c[a, a] + c[b, b] - 2 * c[a, b] for c in (found, true)]
+            return (apart[0] / apart[1]).reshape(here.shape)
+
+        across = steps(numbers, np.roll(numbers, -1, axis=1))
+        ends = numbers[[0, -1]]
+        rows = np.diag(found).reshape(shape).mean(axis=1)
+        inner = slice(height // 8, height - height // 8)
+        return SphereDeviation(
+            variance=float((np.diag(found) * areas).sum() / areas.sum()),
+            least=float(rows.min()),
+            most=float(rows.max()),
+            spectrum=tuple(float(power[0, a:b].sum() / power[1, a:b].sum()) for a, b in bands),
+            step=float(across[inner].mean()),
+            worst_step=float(across[inner].max()),
+            seam=float(across[inner, -1].mean()),
+            poles=float(steps(ends, np.roll(ends, height, axis=1)).mean()),
+        )

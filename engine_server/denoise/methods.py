@@ -12,21 +12,26 @@ from dataclasses import replace
 from torch import Tensor
 
 from ...shared.errors import InvalidJob
+from ...shared.jobcheck import is_plane
 from ..models.adapter import LatentSpec
 from ..panorama.erp import resize_erp
 from ..panorama.plane import PlanePlan
 from ..panorama.views import ViewPlan, plan_views
+from .finish import Finished
 from .loop import denoise_panorama
+from .paper import PaperPlan, denoise_paper
 from .planar import denoise_planar
 
-DenoiseStage = Callable[..., Tensor]
+DenoiseStage = Callable[..., Tensor | Finished]
 """A method: the arguments of `loop.denoise_panorama`, with the `plan` that `plan_method` made."""
 
-StagePlan = ViewPlan | PlanePlan
+StagePlan = ViewPlan | PlanePlan | PaperPlan
 
 METHODS: dict[str, DenoiseStage] = {
     "fused": denoise_panorama,
+    "paper": denoise_paper,
     "planar": denoise_planar,
+    "paper-planar": denoise_paper,
     "whole": denoise_planar,
     "multidiffusion": denoise_planar,
     "independent": denoise_planar,
@@ -34,10 +39,12 @@ METHODS: dict[str, DenoiseStage] = {
 }
 """`still` is `fused` without shifting: the views of its first step in every step, to measure by."""
 
+PLANAR_MARGIN = 1
+"""Cells at a window's border that `planar` leaves to the neighbour, for a third more windows.
 
-def is_flat(method: str) -> bool:
-    """Whether a method makes pictures of any width and height, not panoramas of the sphere."""
-    return method == "planar"
+Measured with the exact denoiser of a Gaussian field on a torus (`tests/oracle_report.py`): variance
+kept rises from 0.72 to 0.87, and two cells give 0.91 for four fifths more windows than none.
+"""
 
 
 def plan_method(
@@ -74,14 +81,20 @@ def plan_method(
         if method == "still":
             plan = replace(plan, layouts=plan.layouts[:1], pitch_offsets_deg=(0.0,), stride=0)
         return plan
+    is_erp = not is_plane(method)
     plane = PlanePlan(
         latent_width=latent_width,
         latent_height=latent_height,
         window_hw=spec.window_hw,
-        ring=ring or not is_flat(method),
-        is_erp=not is_flat(method),
+        ring=ring or is_erp,
+        is_erp=is_erp,
     )
     match method:
+        case "paper" | "paper-planar":
+            _ = plane.axes
+            return PaperPlan(plane=plane, fov_deg=fov_deg)
+        case "planar":
+            plane = replace(plane, margin=PLANAR_MARGIN)
         case "whole":
             plane = replace(plane, window_hw=(latent_height, latent_width))
         case "multidiffusion":
@@ -97,6 +110,7 @@ def resized(picture: Tensor, plan: StagePlan) -> Tensor:
 
     Source: DynamicScaler eq. 2 (Liu et al. 2024). Differs in: the ring and the poles are crossed.
     """
-    if isinstance(plan, PlanePlan) and not plan.is_erp:
-        return plan.resized(picture)
+    plane = plan.plane if isinstance(plan, PaperPlan) else plan
+    if isinstance(plane, PlanePlan) and not plane.is_erp:
+        return plane.resized(picture)
     return resize_erp(picture, size=(plan.latent_height, plan.latent_width))

@@ -186,11 +186,12 @@ class PaperMethod:
             frames=(span.cells,),
         )
         estimate = self.model.denoised(x[None], self.sigmas[step], geometry)[0]
-        return estimate if self.keep is None else self._kept(span, patch).apply(estimate)
+        if self.keep is None:
+            return estimate
+        return self._kept(self.keep, span, patch).apply(estimate, self.sigmas[step])
 
-    def _kept(self, span: Span, patch: Patch) -> Keep:
+    def _kept(self, keep: Keep, span: Span, patch: Patch) -> Keep:
         """The given part of the picture as one window sees it."""
-        assert self.keep is not None
         size = (self.plan.latent_height, self.plan.latent_width)
         flat = patch.reads.flatten()
 
@@ -199,7 +200,8 @@ class PaperMethod:
             part = part.unflatten(-1, patch.reads.shape)
             return part[:, list(span.cells)] if part.dim() == 4 and part.shape[1] > 1 else part
 
-        return Keep(latents=seen(self.keep.latents), mask=seen(self.keep.mask))
+        hold = None if keep.hold is None else seen(keep.hold)
+        return Keep(latents=seen(keep.latents), mask=seen(keep.mask), hold=hold)
 
 
 @torch.no_grad()
