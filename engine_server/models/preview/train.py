@@ -20,9 +20,6 @@ def main(argv: list[str] | None = None) -> None:
         "command", choices=("ae", "decoder", "cache", "denoiser", "samples", "export")
     )
     parser.add_argument("--run", type=Path, required=True, help="folder of this training run")
-    parser.add_argument(
-        "--minutes", type=float, default=10.0, help="wall-clock length (ae, decoder)"
-    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument(
         "--count", type=int, default=3000, help="frames (ae) or clips (cache) to render"
@@ -32,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--workers", type=int, default=1, help="processes that train")
     parser.add_argument("--rank", type=int, default=0, help="which of the workers this is")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=10**9, help="length of the run in steps")
+    parser.add_argument("--steps", type=int, default=1500, help="length of the run in steps")
     parser.add_argument("--stop-at", type=int, default=None, help="stop after this step for now")
     parser.add_argument("--start-from", type=Path, default=None, help="weights to begin with")
     parser.add_argument("--rate", type=float, default=1.0, help="factor of the learning rates")
@@ -52,13 +49,11 @@ def _run(args: argparse.Namespace) -> None:
     if args.command == "ae":
         from .train_autoencoder import train_autoencoder
 
-        train_autoencoder(args.run, args.minutes, args.seed, args.count, max_steps=args.steps)
+        train_autoencoder(args.run, args.steps, args.seed, args.count)
     elif args.command == "decoder":
         from .train_decoder import train_decoder
 
-        train_decoder(
-            args.run, args.minutes, args.seed, args.count, max_steps=args.steps, bf16=args.bf16
-        )
+        train_decoder(args.run, args.steps, args.seed, args.count, bf16=args.bf16)
     elif args.command == "cache":
         from .latent_cache import cache_clips
 

@@ -1,4 +1,4 @@
-"""Training of the frame autoencoder, paced by wall clock."""
+"""Training of the frame autoencoder: a number of steps, each drawn from (seed, step) alone."""
 
 from __future__ import annotations
 
@@ -39,14 +39,19 @@ def psnr_of(model: Autoencoder, frames: torch.Tensor) -> float:
         return float((10.0 * torch.log10(4.0 / error)).mean())
 
 
-def _resumed(path: Path, parts: dict[str, Any]) -> tuple[float, int]:
-    """(part of the time that is done, step) of the run's checkpoint, which is loaded if there."""
+def resumed(path: Path, parts: dict[str, Any]) -> int:
+    """Step of the run's checkpoint, whose `parts` are loaded from it; 0 where there is none."""
     if not path.exists():
-        return 0.0, 0
+        return 0
     saved = load_state(path)
     for name, thing in parts.items():
         thing.load_state_dict(saved[name])
-    return saved["done"], saved["step"]
+    return saved["step"]
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The random numbers of one step."""
+    return torch.Generator().manual_seed(seed * 1_000_003 + step)
 
 
 def _losses(
@@ -66,16 +71,10 @@ def _losses(
 
 
 def train_autoencoder(
-    run: Path,
-    minutes: float,
-    seed: int = 1,
-    num_frames: int = 3000,
-    batch: int = 8,
-    max_steps: int = 10**9,
+    run: Path, steps: int, seed: int = 1, num_frames: int = 3000, batch: int = 8
 ) -> Autoencoder:
     """Train from scratch or from the run's checkpoint; the statistics are set at the end."""
     torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
     frames, held = (
         frames_for(seed, num_frames, run),
         frames_for(seed + 10_000, min(96, num_frames), run),
@@ -88,38 +87,34 @@ def train_autoencoder(
     )
     path, log = run / "autoencoder.safetensors", run / "autoencoder.log"
     parts = {"model": model, "muon": muon, "adam": adam}
-    done, step = _resumed(path, parts)
-    start = last_save = time.monotonic()
 
-    def save(part: float) -> None:
+    def save(step: int) -> None:
         state = {name: thing.state_dict() for name, thing in parts.items()}
-        save_state(path, {**state, "done": part, "step": step})
+        save_state(path, {**state, "step": step})
 
-    while True:
-        part = done + (time.monotonic() - start) / (60.0 * minutes)
-        if part >= 1.0 or step >= max_steps:
-            break
-        rate = min(1.0, (step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1.0 + math.cos(math.pi * part)))
+    last_save = time.monotonic()
+    for step in range(resumed(path, parts), steps):
+        generator = step_generator(seed, step)
+        cosine = 0.5 * (1.0 + math.cos(math.pi * step / steps))
+        rate = min(1.0, (step + 1) / 60) * (0.02 + 0.98 * cosine)
         muon.param_groups[0]["lr"], adam.param_groups[0]["lr"] = 0.01 * rate, 1.5e-3 * rate
         picked = to_signed(frames[torch.randint(len(frames), (batch,), generator=generator)])
         raw, loss, spread = _losses(model, picked, generator, warped=bool(step % 2))
         (loss + spread).backward()
         torch.nn.utils.clip_grad_norm_(rest, 1.0)
-        muon.step()
-        adam.step()
-        muon.zero_grad()
-        adam.zero_grad()
+        for optimiser in (muon, adam):
+            optimiser.step()
+            optimiser.zero_grad()
         if step % 50 == 0:
             model.set_statistics(raw.detach())
             db = psnr_of(model, held[:16])
-            note(log, f"{step} part {part:.3f} loss {loss.item():.4f} psnr {db:.2f}")
-        step += 1
+            note(log, f"{step} of {steps} loss {loss.item():.4f} psnr {db:.2f}")
         if time.monotonic() - last_save > 120:
-            save(part)
+            save(step + 1)
             last_save = time.monotonic()
     with torch.no_grad():
         sample = frames[:256]
         model.set_statistics(torch.cat([model.encoder(to_signed(p)) for p in sample.split(32)]))
-    save(1.0)
-    note(log, f"{step} end psnr held out {psnr_of(model, held):.2f}")
+    save(steps)
+    note(log, f"{steps} end psnr held out {psnr_of(model, held):.2f}")
     return model

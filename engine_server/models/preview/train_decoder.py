@@ -1,8 +1,9 @@
-"""A second training of the decoder alone, for the way its latents come out of a panorama.
+"""A second training of the decoder alone, for the two ways in which its latents reach it.
 
-A panorama keeps its cells on a grid half as dense again as the views that painted them, and the
-picture is brought down to size after decoding. So the encoder stays as it is, its latents are read
-onto such a grid, turned at random, and the decoded picture has to equal the turned frame.
+Finished pictures are decoded view by view, as the denoiser painted them. Previews, and methods that
+keep no views, are decoded from a panorama's grid, half as dense again, and brought down to size
+afterwards. So the encoder stays as it is; most steps decode its latents straight, one in six reads
+them onto such a grid, turned at random, and the decoded picture has to equal the turned frame.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .autoencoder import Autoencoder, inside, picture_loss, random_affine, warp
-from .checkpoint import load_autoencoder, load_state, note, save_state
+from .checkpoint import load_autoencoder, note, save_state
 from .dataset import to_signed
 from .muon import Muon, split_parameters
-from .train_autoencoder import frames_for, psnr_of
+from .train_autoencoder import frames_for, psnr_of, resumed, step_generator
 
 DENSER = 1.5
+DENSE_EVERY = 6
 MUON_RATE, ADAM_RATE = 0.005, 7e-4
 
 
@@ -52,15 +54,13 @@ def decoder_loss(
 
 def train_decoder(
     run: Path,
-    minutes: float,
+    steps: int,
     seed: int = 1,
     num_frames: int = 3000,
     batch: int = 8,
-    max_steps: int = 10**9,
     bf16: bool = False,
 ) -> None:
     """Train the decoder from the run's autoencoder; `decoder.safetensors` is what comes out."""
-    generator = torch.Generator().manual_seed(seed + 77)
     frames = frames_for(seed, num_frames, run)
     held = frames_for(seed + 10_000, min(96, num_frames), run)
     model = load_autoencoder(run / "autoencoder.safetensors")
@@ -68,26 +68,32 @@ def train_decoder(
     inner, rest = split_parameters(model.decoder, ("0.", "13"))
     muon = Muon(inner, lr=MUON_RATE, bf16=bf16)
     adam = torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.99), weight_decay=0.0)
-    start, step, path = time.monotonic(), 0, run / "decoder.safetensors"
-    done = load_state(path)["done"] if path.exists() else 0.0
-    log = run / "decoder.log"
-    while done < 1.0 and step < max_steps:
-        done = (time.monotonic() - start) / (60.0 * minutes)
-        rate = min(1.0, (step + 1) / 60) * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+    parts = {"model": model, "muon": muon, "adam": adam}
+    path, log = run / "decoder.safetensors", run / "decoder.log"
+
+    def save(step: int) -> None:
+        state = {name: thing.state_dict() for name, thing in parts.items()}
+        save_state(path, {**state, "step": step})
+
+    last_save = time.monotonic()
+    for step in range(resumed(path, parts), steps):
+        generator = step_generator(seed + 77, step)
+        rate = min(1.0, (step + 1) / 60) * 0.5 * (1.0 + math.cos(math.pi * step / steps))
         muon.param_groups[0]["lr"] = MUON_RATE * rate
         adam.param_groups[0]["lr"] = ADAM_RATE * rate
         picked = to_signed(frames[torch.randint(len(frames), (batch,), generator=generator)])
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bf16):
-            loss = decoder_loss(model, picked, generator, dense=step % 3 > 0)
+            loss = decoder_loss(model, picked, generator, dense=step % DENSE_EVERY == 0)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(rest, 1.0)
-        muon.step()
-        adam.step()
-        muon.zero_grad()
-        adam.zero_grad()
+        for optimiser in (muon, adam):
+            optimiser.step()
+            optimiser.zero_grad()
         if step % 100 == 0:
             db = psnr_of(model, held[:16])
-            note(log, f"{step} part {done:.3f} loss {loss.item():.4f} psnr {db:.2f}")
-        step += 1
-    save_state(path, {"model": model.state_dict(), "done": 1.0})
-    note(log, f"{step} end psnr held out {psnr_of(model, held):.2f}")
+            note(log, f"{step} of {steps} loss {loss.item():.4f} psnr {db:.2f}")
+        if time.monotonic() - last_save > 120:
+            save(step + 1)
+            last_save = time.monotonic()
+    save(steps)
+    note(log, f"{steps} end psnr held out {psnr_of(model, held):.2f}")

@@ -21,8 +21,8 @@ from panoloom.engine_server.models.preview.train import main
 @pytest.mark.slow
 def test_training_resumes_and_exports_weights_that_load(tmp_path):
     run = ["--run", str(tmp_path)]
-    main(["ae", *run, "--count", "8", "--steps", "2", "--minutes", "5"])
-    main(["decoder", *run, "--count", "8", "--steps", "1", "--minutes", "5"])
+    main(["ae", *run, "--count", "8", "--steps", "2"])
+    main(["decoder", *run, "--count", "8", "--steps", "1"])
     main(["cache", *run, "--count", "3", "--frames", "8"])
     main(["denoiser", *run, "--steps", "2", "--stop-at", "1"])
     main(["denoiser", *run, "--steps", "2"])
