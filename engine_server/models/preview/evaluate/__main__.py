@@ -23,7 +23,7 @@ from ....config import cache_folder
 from ... import catalog
 from .. import families
 from ..adapter import PreviewAdapter
-from .classifier import FamilyNet, Lesson, renderer_hash, save, trained
+from .classifier import FamilyNet, Lesson, kept, renderer_hash, save, trained
 from .examples import Sampling
 from .horizon import look_for_horizons
 from .measure import (
@@ -43,7 +43,7 @@ from .sheets import save_sheet
 from .verdicts import LIMITS, verdicts
 
 PARTS = "abcde"
-QUICK_LESSON = Lesson(level=70, free=200, epochs=10)
+QUICK_LESSON = Lesson(level=50, free=150, epochs=10)
 QUICK_SIZE = Size(captions=2, seeds=1, named=10)
 
 
@@ -168,7 +168,8 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     classifier = None
     if args.only & set("ac"):
         work = args.work or cache_folder() / "evaluation"
-        classifier = trained(QUICK_LESSON if args.quick else Lesson(), work, note)
+        lesson = QUICK_LESSON if args.quick and not kept(Lesson(), work).is_file() else Lesson()
+        classifier = trained(lesson, work, note)
         if args.classifier:
             save(classifier, args.classifier)
     rows: dict[str, dict[str, Any]] = {}

@@ -170,9 +170,16 @@ def renderer_hash() -> str:
 
 
 def key_of(lesson: Lesson) -> str:
-    """What the weights depend on, as hex digits: lesson, renderer and this file."""
-    facts = f"{lesson} {renderer_hash()} {inspect.getsource(sys.modules[__name__])}"
+    """What the weights depend on, as hex digits: lesson, renderer, and how it is taught."""
+    taught = (FamilyNet, pictures_of, shown, _examples, _varied, train)
+    source = "".join(inspect.getsource(part) for part in taught)
+    facts = f"{lesson} {renderer_hash()} {SIZE} {SPAN} {WIDTHS} {source}"
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def kept(lesson: Lesson, folder: Path) -> Path:
+    """Where the classifier of this lesson is kept, whether it is there yet or not."""
+    return folder / f"classifier-{key_of(lesson)}.safetensors"
 
 
 def save(model: FamilyNet, path: Path) -> None:
@@ -197,7 +204,7 @@ def trained(
     lesson: Lesson, folder: Path, note: Callable[[str], None] = lambda line: None
 ) -> FamilyNet:
     """The classifier of this lesson: from `folder` if it was made before, else made and kept."""
-    path = folder / f"classifier-{key_of(lesson)}.safetensors"
+    path = kept(lesson, folder)
     if not path.is_file():
         save(train(lesson, note), path)
     return load(path)
