@@ -45,6 +45,7 @@ def on_sphere(
     """
     high, wide = planes.shape[:2]
     planes = _no_finer(planes, hanging.fov_deg, SUPERSAMPLE * width)
+    planes = planes.astype(np.float32, copy=False)
     out = np.zeros((height, width, planes.shape[2]), np.float32)
     covers = np.zeros((height, width), np.float32)
     for start, directions in _bands(width, height):

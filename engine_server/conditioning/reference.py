@@ -89,9 +89,9 @@ def read_reference(
         planes, reach = on_sphere(planes, hanging, width=width, height=height)
     else:
         planes = _resized(planes, width, height, is_flat=is_flat)
-    light, alpha = planes[..., :3], np.clip(planes[..., 3], 0.0, 1.0)
+    light, alpha = planes[..., :3], _share(planes[..., 3])
     covers = alpha if reach is None else alpha * reach
-    keep = covers if given is None else np.clip(planes[..., 4], 0.0, 1.0)
+    keep = covers if given is None else _share(planes[..., 4])
     if given is not None and reach is not None:
         keep = keep * reach
     return ReferencePicture(
@@ -235,6 +235,11 @@ def _resized(picture: np.ndarray, width: int, height: int, *, is_flat: bool) -> 
     planes = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture, -1, 0)))
     grown = resize_erp(planes, size=(height, width)).numpy()
     return np.maximum(np.moveaxis(grown, 0, -1), 0.0)
+
+
+def _share(plane: np.ndarray) -> np.ndarray:
+    """A resampled mask as 0..1; what resampling left a hair below 1 is 1."""
+    return np.where(plane > 1 - 1e-4, 1.0, np.clip(plane, 0.0, 1.0)).astype(np.float32)
 
 
 def _is_exr(raw: bytes) -> bool:

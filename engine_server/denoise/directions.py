@@ -162,7 +162,7 @@ def num_prompts(cond: Cond) -> int:
 def prompt_of(cond: Cond, index: int) -> Cond:
     """One of the prompts of a `Cond`."""
     rows = {name: tensor[index : index + 1] for name, tensor in cond.tensors.items()}
-    return Cond(tensors=rows, ignored_words=cond.ignored_words)
+    return replace(cond, tensors=rows)
 
 
 def some(views: ViewGeometry, indices: Sequence[int]) -> ViewGeometry:

@@ -19,6 +19,7 @@ from ..conditioning.reference import ReferencePicture, read_reference
 from ..denoise.directions import Directed, directions_of, texts_of
 from ..denoise.loop import Keep
 from ..models.adapter import Adapter, Cond
+from .decoding import encoded_flat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,10 +67,7 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
     if spec.reference is None:
         return Conditioning(cond=cond, uncond=uncond, notes=notes)
     picture = _picture(spec.reference, spec, blobs)
-    given = picture.mask if picture.covers is None else np.maximum(picture.mask, picture.covers)
-    whole = picture.erp if given is None else fill_open(picture.erp, given)
-    pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(whole, -1, 0)))
-    latents = adapter.encode(pixels[None] * 2 - 1, wraps=spec.ring)
+    latents = _encoded(picture, spec, adapter)
     return Conditioning(
         cond=cond,
         uncond=uncond,
@@ -78,6 +76,21 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
         picture=picture,
         notes=notes,
     )
+
+
+def _encoded(picture: ReferencePicture, spec: JobSpec, adapter: Adapter) -> torch.Tensor:
+    """Latents ``[C, 1, H, W]`` of a reference; what is open is painted over from what is given.
+
+    Where the loop starts from noise alone nothing counts but what is kept.
+    """
+    assert spec.reference is not None
+    starts_from_noise = spec.reference.mode == "keep" and spec.reference.strength >= 1
+    given = picture.mask if starts_from_noise else picture.covers
+    whole = picture.erp if given is None else fill_open(picture.erp, given)
+    pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(whole, -1, 0)))[None] * 2 - 1
+    if is_plane(spec.method):
+        return encoded_flat(adapter, pixels, ring=spec.ring)
+    return adapter.encode(pixels, wraps=True)
 
 
 def _keep(

@@ -60,6 +60,17 @@ def decoded_flat(adapter: Adapter, latents: Tensor, *, ring: bool) -> Iterator[P
         yield _picture(frame[..., cut : frame.shape[-1] - cut])
 
 
+def encoded_flat(adapter: Adapter, pixels: Tensor, *, ring: bool) -> Tensor:
+    """Latents ``[C, F, h, w]`` of flat pictures ``[F, 3, H, W]``, -1..1; as `decoded_flat`."""
+    ratio = adapter.spec.ratio_s
+    beyond = min(adapter.spec.window_hw[1] // 2, pixels.shape[-1] // ratio) if ring else 0
+    if ring:
+        px = beyond * ratio
+        pixels = torch.cat((pixels[..., -px:], pixels, pixels[..., :px]), dim=-1)
+    latents = adapter.encode(pixels, wraps=False)
+    return latents[..., beyond : latents.shape[-1] - beyond]
+
+
 def decoded_views(
     adapter: Adapter, views: ViewLatents, *, size: tuple[int, int]
 ) -> Iterator[Picture]:

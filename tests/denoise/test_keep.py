@@ -1,0 +1,59 @@
+"""What is given of a picture: kept as it is, or come alive and still itself."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from panoloom.engine_server.denoise.finish import _read_keep, packed
+from panoloom.engine_server.denoise.fuse import read_picture
+from panoloom.engine_server.denoise.keep import HOLD_SIGMAS, Keep
+from panoloom.engine_server.panorama.views import plan_views
+
+STILL = torch.randn(2, 1, 16, 32, generator=torch.Generator().manual_seed(1))
+MOVING = torch.randn(2, 6, 16, 32, generator=torch.Generator().manual_seed(2))
+NOTHING, ALL = torch.zeros(16, 32), torch.ones(16, 32)
+
+
+def test_a_still_that_comes_alive_is_the_mean_of_its_loop_and_its_motion_is_the_models():
+    alive = Keep(latents=STILL, mask=NOTHING, hold=ALL).apply(MOVING, sigma=1.0)
+    assert alive.mean(1, keepdim=True) == pytest.approx(STILL, abs=1e-5)
+    assert alive.diff(dim=1) == pytest.approx(MOVING.diff(dim=1), abs=1e-5)
+
+
+def test_it_is_let_go_of_when_the_noise_is_low():
+    keep = Keep(latents=STILL, mask=NOTHING, hold=ALL)
+    assert torch.equal(keep.apply(MOVING, sigma=HOLD_SIGMAS[0]), MOVING)
+    assert torch.equal(keep.apply(MOVING), MOVING)
+    away = [
+        float((keep.apply(MOVING, sigma=sigma).mean(1) - STILL[:, 0]).abs().mean())
+        for sigma in (0.1, 0.2, 0.3, 0.4, 0.5)
+    ]
+    assert away == sorted(away, reverse=True)
+    assert away[-1] < 1e-5
+
+
+def test_what_the_mask_holds_stands_still_in_it():
+    half = NOTHING.clone()
+    half[:, :16] = 1
+    alive = Keep(latents=STILL, mask=half, hold=ALL).apply(MOVING, sigma=0.3)
+    assert alive[..., :16] == pytest.approx(STILL[..., :16].expand(-1, 6, -1, -1), abs=1e-6)
+    assert alive[..., 16:].diff(dim=1) == pytest.approx(MOVING[..., 16:].diff(dim=1), abs=1e-5)
+
+
+def test_where_there_is_no_picture_all_is_free():
+    half = NOTHING.clone()
+    half[:, :16] = 1
+    alive = Keep(latents=STILL, mask=NOTHING, hold=half).apply(MOVING, sigma=1.0)
+    assert torch.equal(alive[..., 16:], MOVING[..., 16:])
+
+
+def test_views_that_stand_still_hold_the_mean_that_they_see():
+    table = plan_views(latent_width=64, latent_height=32, fov_deg=90.0).table(0)
+    still, moving = (torch.randn(2, frames, 32, 64) for frames in (1, 6))
+    keep = Keep(latents=still, mask=torch.zeros(32, 64), hold=torch.ones(32, 64))
+    seen = _read_keep(keep, table)
+    assert seen is not None
+    alive = seen.apply(packed(read_picture(moving, table)), sigma=1.0)
+    of_all = packed(read_picture(keep.apply(moving, sigma=1.0), table))
+    assert alive == pytest.approx(of_all, abs=1e-4)
