@@ -28,6 +28,7 @@ def unregister() -> None:
 
 
 def _classes() -> tuple[type, ...]:
-    from . import operators, panels, preferences, properties
+    from . import operators, operators_history, operators_world, panels, preferences, properties
 
-    return (*preferences.CLASSES, *properties.CLASSES, *operators.CLASSES, *panels.CLASSES)
+    buttons = (*operators.CLASSES, *operators_world.CLASSES, *operators_history.CLASSES)
+    return (*preferences.CLASSES, *properties.CLASSES, *buttons, *panels.CLASSES)

@@ -1,4 +1,4 @@
-"""What the buttons do and when the World may change: decisions over plain values.
+"""What the panel's words become, and where the camera looks: decisions over plain values.
 
 Angles are in radians and positions in Blender's world: x right, y away, z up; a heading is measured
 from +x, counter-clockwise seen from above.
@@ -11,17 +11,34 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path
 from typing import Any
 
-from ..shared.errors import InvalidJob, PanoloomError
-from ..shared.jobs import ArtifactRef, JobSpec, Reference
-from ..shared.jobview import JobView
+from ..shared.errors import InvalidJob
+from ..shared.jobs import JobSpec, Reference
 
-SIZES = {"512x256": (512, 256), "1024x512": (1024, 512)}
+SIZES = {
+    "512x256": (512, 256),
+    "1024x512": (1024, 512),
+    "2048x1024": (2048, 1024),
+    "4096x2048": (4096, 2048),
+}
+QUALITIES = {"DRAFT": 8, "NORMAL": 16, "FINE": 32}
+"""Names of numbers of denoising steps."""
+CUSTOM = "CUSTOM"
+STYLES: dict[str, tuple[str, str]] = {
+    "NONE": ("As written", ""),
+    "CALM": ("Calm", "calm, slow, soft"),
+    "LIVELY": ("Lively", "windy, fast, waves"),
+    "GOLDEN": ("Golden hour", "at sunset, warm golden light"),
+    "NIGHT": ("Night", "at night under the stars, dark"),
+    "WINTER": ("Winter", "snowy, cold, pale"),
+    "STORM": ("Storm", "stormy, dark heavy clouds, lightning"),
+    "DREAM": ("Dream", "misty, purple and pink, faint"),
+}
+"""Style presets: what they are called, and the words they add to the prompt."""
+DIRECTIONS_SINCE = (1, 1)
+"""The protocol's version from which on an engine reads prompts by direction."""
 OPAQUE_STRENGTH = 0.6  # of a reference without open parts: its layout stays, the rest moves
-FRAMES = "frames"  # folder of the EXRs in that of a loop
 LEVEL = 1e-3  # below this much of a unit vector in the plane, a camera looks straight up or down
 
 
@@ -30,6 +47,8 @@ class SceneSettings:
     """The panel's words, read from the scene at the press of Generate.
 
     Attributes:
+        style: A key of `STYLES`, whose words follow those of the prompt.
+        sky, horizon, ground: Words for these directions, over those of the prompt.
         size: A key of `SIZES`.
         seconds: Length of the loop.
         scene_fps: Frames a second of the scene; the loop gets one frame for each of the scene's.
@@ -40,15 +59,40 @@ class SceneSettings:
 
     prompt: str
     negative_prompt: str = ""
+    style: str = "NONE"
+    sky: str = ""
+    horizon: str = ""
+    ground: str = ""
     seed: int = 0
     size: str = "512x256"
-    seconds: float = 2.0
+    seconds: float = 5.0
     scene_fps: float = 24.0
     steps: int = 16
     guidance_scale: float = 4.0
     model: str = "preview"
     use_reference: bool = False
     strength: float = 1.0
+
+    @property
+    def has_words(self) -> bool:
+        """Whether there is anything that says what to show."""
+        return any(words.strip() for words in (self.prompt, self.sky, self.horizon, self.ground))
+
+
+def with_style(prompt: str, style: str) -> str:
+    """The prompt and the words of a style preset behind it; lines become one."""
+    words = STYLES.get(style, STYLES["NONE"])[1]
+    return ", ".join(part for part in (" ".join(prompt.split()), words) if part)
+
+
+def quality_of(steps: int) -> str:
+    """The name of a number of steps, CUSTOM for any other."""
+    return next((name for name, count in QUALITIES.items() if count == steps), CUSTOM)
+
+
+def size_name(width: int, height: int) -> str:
+    """The key of `SIZES` for these pixels, empty when the panel has none."""
+    return next((name for name, size in SIZES.items() if size == (width, height)), "")
 
 
 def frames_of_loop(seconds: float, fps: float) -> int:
@@ -66,8 +110,11 @@ def job_spec(settings: SceneSettings, reference: Reference | None = None) -> Job
     """
     width, height = SIZES[settings.size]
     spec = JobSpec(
-        prompt=settings.prompt.strip(),
-        negative_prompt=settings.negative_prompt.strip(),
+        prompt=with_style(settings.prompt, settings.style),
+        negative_prompt=" ".join(settings.negative_prompt.split()),
+        sky=settings.sky.strip(),
+        horizon=settings.horizon.strip(),
+        ground=settings.ground.strip(),
         seed=settings.seed,
         width=width,
         height=height,
@@ -82,17 +129,42 @@ def job_spec(settings: SceneSettings, reference: Reference | None = None) -> Job
     return spec
 
 
-def check_length(settings: SceneSettings, models: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a loop whose length its model cannot make, before any work is done for it.
+def check_model(
+    settings: SceneSettings,
+    models: Sequence[Mapping[str, Any]],
+    protocol: Sequence[int] = DIRECTIONS_SINCE,
+) -> None:
+    """Refuse what this engine or its model cannot make, before any work is done for it.
 
     Args:
         models: The engine's words about its models, as in `Welcomed`; a model that is not among
             them, or tells no limits, is left to the engine.
+        protocol: The version the engine speaks.
 
     Raises:
-        InvalidJob: It is too short or too long; `details["nearest"]` are the seconds to ask for.
+        InvalidJob: `details["field"]` is what to change, `details["nearest"]` what to ask for.
     """
+    if tuple(protocol) < DIRECTIONS_SINCE and (settings.sky or settings.horizon or settings.ground):
+        raise InvalidJob(
+            "This engine is too old for prompts by direction. Update it, or clear them.",
+            field="directions",
+            nearest="",
+        )
     model = next((model for model in models if model.get("name") == settings.model), {})
+    _check_length(settings, model)
+    sizes = [tuple(size) for size in model.get("sizes", ())]
+    width, height = SIZES[settings.size]
+    if sizes and (width, height) not in sizes:
+        near = min(sizes, key=lambda size: abs(size[0] - width))
+        raise InvalidJob(
+            f"Model '{settings.model}' of this engine does not make {width}x{height}; "
+            f"{near[0]}x{near[1]} is the nearest.",
+            field="size",
+            nearest=list(near),
+        )
+
+
+def _check_length(settings: SceneSettings, model: Mapping[str, Any]) -> None:
     least, most = model.get("min_seconds", 0.0), model.get("max_seconds", math.inf)
     if least <= settings.seconds <= most:
         return
@@ -145,121 +217,10 @@ def mapping_rotation(heading: float, yaw: float = 0.0) -> float:
     return yaw - heading
 
 
-class Standing(Enum):
-    """What a job may do to the World of its scene."""
-
-    CREATE = "create"  # the scene still has the World it had at Generate
-    SWAP = "swap"  # the scene shows this job's World
-    LEAVE = "leave"  # someone chose another World since: hands off
-
-
-@dataclass(frozen=True, slots=True)
-class WorldNow:
-    """Which World a scene has; both None: it has none, or the scene is gone.
-
-    Attributes:
-        uid: Blender's session number of the data-block.
-        job_id: The job whose World it is, None for the user's own.
-    """
-
-    uid: int | None = None
-    job_id: str | None = None
-
-
-@dataclass(slots=True, kw_only=True)
-class Job:
-    """One request of this Blender, from the button to the World.
-
-    Attributes:
-        view: What the engine said about it.
-        scene_uid: Session number of the scene it belongs to.
-        world_uid: Session number of the World that scene had at Generate, None for none.
-        heading: Where the camera looked at Generate, radians; the ERP's centre goes there.
-        is_prepared: Whether it left for the engine; before that its reference is rendered.
-        is_cancelling: Whether Cancel was pressed.
-        is_applied: Whether its World was made; from then on only that World is touched.
-        shown_step: Step of the preview that was dealt with last.
-        is_done: Whether its result was dealt with: shown, or left for a reason.
-        left_why: Why the World was left alone, empty while it was not.
-        remark: What was done otherwise than asked, empty for nothing.
-    """
-
-    view: JobView
-    spec: JobSpec
-    scene_uid: int
-    world_uid: int | None
-    heading: float
-    is_prepared: bool = True
-    is_cancelling: bool = False
-    is_applied: bool = False
-    shown_step: int = -1
-    is_done: bool = False
-    left_why: str = ""
-    remark: str = ""
-
-    @property
-    def job_id(self) -> str:
-        """Its name here, on the wire and in the tag of its World."""
-        return self.view.job_id
-
-    @property
-    def is_active(self) -> bool:
-        """Whether more is to come of it."""
-        return not self.view.state.is_terminal
-
-    @property
-    def artifact(self) -> ArtifactRef | None:
-        """The finished loop, None before the end and after a failure."""
-        return self.view.artifact
-
-
-def standing(job: Job, now: WorldNow) -> Standing:
-    """Whether this job may write to a scene that has the World `now`."""
-    if now.job_id == job.job_id:
-        return Standing.SWAP
-    if not job.is_applied and now.uid == job.world_uid:
-        return Standing.CREATE
-    return Standing.LEAVE
-
-
-def loop_file(folder: Path | str, *, prefer_movie: bool = False) -> Path:
-    """The file Blender loads for the finished loop in `folder`: its first EXR, or the movie.
-
-    Raises:
-        PanoloomError: Neither is on this computer.
-    """
-    folder = Path(folder)
-    frames = folder / FRAMES / "loop_0001.exr"
-    movie = folder / "loop.mp4"
-    for path in (movie, frames) if prefer_movie else (frames, movie):
-        if path.is_file():
-            return path
-    raise PanoloomError(
-        f"The finished loop is not on this computer: {folder} is missing or has no frames.",
-        folder=str(folder),
-    )
-
-
-def folder_of_loop(file: Path) -> Path:
-    """The folder of the finished loop that `file`, as `loop_file` gives it, belongs to."""
-    return file.parents[1] if file.parent.name == FRAMES else file.parent
-
-
-def time_left(seconds: float | None) -> str:
-    """ "about 40 s left", or nothing while nobody knows."""
-    if seconds is None or not math.isfinite(seconds):
-        return ""
-    if seconds < 90:
-        return f"about {max(1, round(seconds))} s left"
-    return f"about {round(seconds / 60)} min left"
-
-
 NOTHING_OPEN = (
     f"The scene fills the view all around, so {OPAQUE_STRENGTH:g} of it may change: "
     "at 1 nothing of it would be left."
 )
-LEFT_ALONE = "The scene has another World now, so the loop was not put in. Apply shows it."
-SCENE_GONE = "Its scene is gone, so the loop was not put in. Apply shows it in this one."
 
 
 def world_name(prompt: str) -> str:

@@ -1,50 +1,22 @@
-"""The buttons: gather, ask the runtime, report. None of them waits."""
+"""The buttons of engine, words and queue: gather, ask the runtime, report. None of them waits."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import EnumProperty, IntProperty, StringProperty
 
 from ..shared.errors import PanoloomError
-from . import panel_model, runtime, timer, world
-from .core import loop_file
+from . import engine_care, panel_model, runtime
+from .button import Button
+from .job_queue import Place
 from .preferences import EXTENSION
 
-
-class _Button(bpy.types.Operator):
-    """What all buttons share: a reason when off, and errors that end in the panel."""
-
-    bl_options = {"INTERNAL"}  # noqa: RUF012  (Blender reads a plain set)
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        why = cls.why_not(runtime.facts(context.scene))
-        if why:
-            cls.poll_message_set(why)
-        return not why
-
-    @staticmethod
-    def why_not(_facts: panel_model.Facts) -> str:
-        return ""
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        try:
-            self.act(context)
-        except PanoloomError as error:
-            runtime.state().report(error)
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        finally:
-            timer.redraw_if_changed()
-        return {"FINISHED"}
-
-    def act(self, context: bpy.types.Context) -> None:
-        raise NotImplementedError
+TEXT_NAME = "Panoloom Prompt"
 
 
-class PANOLOOM_OT_start_engine(_Button):
+class PANOLOOM_OT_start_engine(Button):
     """Start the engine on this computer"""
 
     bl_idname = "panoloom.start_engine"
@@ -52,10 +24,10 @@ class PANOLOOM_OT_start_engine(_Button):
     why_not = staticmethod(panel_model.why_not_start)
 
     def act(self, _context: bpy.types.Context) -> None:
-        runtime.state().start_engine()
+        runtime.state().care.start()
 
 
-class PANOLOOM_OT_stop_engine(_Button):
+class PANOLOOM_OT_stop_engine(Button):
     """End the engine; a loop in the making goes on at its next start"""
 
     bl_idname = "panoloom.stop_engine"
@@ -66,10 +38,10 @@ class PANOLOOM_OT_stop_engine(_Button):
         return "" if facts.started_here else "The engine was not started by this Blender"
 
     def act(self, _context: bpy.types.Context) -> None:
-        runtime.state().stop_engine()
+        runtime.state().care.stop()
 
 
-class PANOLOOM_OT_connect(_Button):
+class PANOLOOM_OT_connect(Button):
     """Connect to an engine that runs already"""
 
     bl_idname = "panoloom.connect"
@@ -84,11 +56,27 @@ class PANOLOOM_OT_connect(_Button):
     )
 
     def act(self, _context: bpy.types.Context) -> None:
-        runtime.state().connect(Path(bpy.path.abspath(self.place)) if self.place else None)
+        runtime.state().care.connect(Path(bpy.path.abspath(self.place)) if self.place else None)
 
 
-class PANOLOOM_OT_generate(_Button):
-    """Make a loop in these words and show it in the World while it grows"""
+class PANOLOOM_OT_show_log(Button):
+    """Open what the engine printed, in the program for text files"""
+
+    bl_idname = "panoloom.show_log"
+    bl_label = "Log"
+
+    @staticmethod
+    def why_not(_facts: panel_model.Facts) -> str:
+        if engine_care.log_path().is_file():
+            return ""
+        return "No engine was started from here yet"
+
+    def act(self, _context: bpy.types.Context) -> None:
+        bpy.ops.wm.path_open(filepath=str(engine_care.log_path()))
+
+
+class PANOLOOM_OT_generate(Button):
+    """Make a loop in these words and show it in the World while it grows; behind all that waits"""
 
     bl_idname = "panoloom.generate"
     bl_label = "Generate"
@@ -98,42 +86,63 @@ class PANOLOOM_OT_generate(_Button):
         runtime.state().generate(context.scene)
 
 
-class PANOLOOM_OT_cancel(_Button):
+class PANOLOOM_OT_generate_at(Button):
+    """Make a loop in these words before, or instead of, what waits"""
+
+    bl_idname = "panoloom.generate_at"
+    bl_label = "Generate Next"
+    why_not = staticmethod(panel_model.why_not_jump)
+
+    place: EnumProperty(
+        name="Place",
+        items=[
+            (Place.NEXT.value, "Next", "Before all that waits"),
+            (Place.REPLACE.value, "Instead", "Cancel everything else and make this"),
+        ],
+    )
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: object) -> str:
+        """The tooltip of each of its two buttons."""
+        if properties.place == Place.NEXT.value:
+            return "Make a loop in these words right after the one in the making"
+        return "Cancel everything that is open and make a loop in these words"
+
+    def act(self, context: bpy.types.Context) -> None:
+        runtime.state().generate(context.scene, Place(self.place))
+
+
+class PANOLOOM_OT_cancel(Button):
     """Stop making this loop; the World keeps what it shows"""
 
     bl_idname = "panoloom.cancel"
     bl_label = "Cancel"
     why_not = staticmethod(panel_model.why_not_cancel)
 
+    job_id: StringProperty(
+        name="Job", description="Empty: the one that is being made", options={"SKIP_SAVE"}
+    )
+
     def act(self, _context: bpy.types.Context) -> None:
-        runtime.state().cancel()
+        state = runtime.state()
+        first = next(iter(state.queue.open), None)
+        state.cancel(self.job_id or (first.job_id if first is not None else ""))
 
 
-class PANOLOOM_OT_apply(_Button):
-    """Show the finished loop in this scene's World; your own World is kept"""
+class PANOLOOM_OT_move_job(Button):
+    """Change the order of what waits"""
 
-    bl_idname = "panoloom.apply"
-    bl_label = "Apply"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
-    why_not = staticmethod(panel_model.why_not_apply)
+    bl_idname = "panoloom.move_job"
+    bl_label = "Move"
 
-    def act(self, context: bpy.types.Context) -> None:
-        runtime.state().apply(context.scene)
+    job_id: StringProperty(name="Job", options={"SKIP_SAVE"})
+    by: IntProperty(name="By", default=-1, min=-1, max=1, options={"SKIP_SAVE"})
 
-
-class PANOLOOM_OT_restore_world(_Button):
-    """Give the scene the World back that it had before"""
-
-    bl_idname = "panoloom.restore_world"
-    bl_label = "Restore my World"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
-    why_not = staticmethod(panel_model.why_not_restore)
-
-    def act(self, context: bpy.types.Context) -> None:
-        world.restore(context.scene)
+    def act(self, _context: bpy.types.Context) -> None:
+        runtime.state().queue.move(self.job_id, self.by)
 
 
-class PANOLOOM_OT_random_seed(_Button):
+class PANOLOOM_OT_random_seed(Button):
     """Another seed, for another loop in the same words"""
 
     bl_idname = "panoloom.random_seed"
@@ -146,38 +155,52 @@ class PANOLOOM_OT_random_seed(_Button):
         context.scene.panoloom.seed = random.randrange(2**31)
 
 
-class PANOLOOM_OT_show_world(_Button):
-    """Let this viewport show the scene's World"""
+class PANOLOOM_OT_write_prompt(Button):
+    """Write the prompt in a text block, in as many lines as you like"""
 
-    bl_idname = "panoloom.show_world"
-    bl_label = "See it here"
+    bl_idname = "panoloom.write_prompt"
+    bl_label = "Several Lines"
 
     def act(self, context: bpy.types.Context) -> None:
-        shading = getattr(context.space_data, "shading", None)
-        if shading is None:
-            raise PanoloomError("Press this in a 3D viewport.")
-        if shading.type == "RENDERED":
-            shading.use_scene_world_render = True
-        else:
-            shading.type = "MATERIAL"
-            shading.use_scene_world = True
-            shading.use_scene_lights = True
+        settings = context.scene.panoloom
+        if settings.prompt_text is None:
+            text = bpy.data.texts.new(TEXT_NAME)
+            text.from_string(settings.prompt)
+            settings.prompt_text = text
+        if _show_text(context, settings.prompt_text):
+            return
+        bpy.ops.wm.window_new()
+        area = context.window_manager.windows[-1].screen.areas[0]
+        area.type = "TEXT_EDITOR"
+        area.spaces.active.text = settings.prompt_text
+        area.spaces.active.show_word_wrap = True
 
 
-class PANOLOOM_OT_open_folder(_Button):
-    """Open the folder with the loop's files"""
-
-    bl_idname = "panoloom.open_folder"
-    bl_label = "Open Folder"
-    why_not = staticmethod(panel_model.why_not_apply)
-
-    def act(self, _context: bpy.types.Context) -> None:
-        artifact = runtime.state().job.artifact
-        loop_file(artifact.folder)  # says so when the files are elsewhere
-        bpy.ops.wm.path_open(filepath=artifact.folder)
+def _show_text(context: bpy.types.Context, text: bpy.types.Text) -> bool:
+    """Show it in a text editor that is open; False without one."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "TEXT_EDITOR":
+                area.spaces.active.text = text
+                return True
+    return bpy.app.background
 
 
-class PANOLOOM_OT_open_preferences(_Button):
+class PANOLOOM_OT_single_line(Button):
+    """Take the text's words back into the one line; the text block stays in the file"""
+
+    bl_idname = "panoloom.single_line"
+    bl_label = "One Line"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    def act(self, context: bpy.types.Context) -> None:
+        settings = context.scene.panoloom
+        if settings.prompt_text is not None:
+            settings.prompt = " ".join(settings.prompt_text.as_string().split())[:4000]
+        settings.prompt_text = None
+
+
+class PANOLOOM_OT_open_preferences(Button):
     """Open this add-on's preferences, to choose the engine and the library"""
 
     bl_idname = "panoloom.open_preferences"
@@ -187,8 +210,8 @@ class PANOLOOM_OT_open_preferences(_Button):
         bpy.ops.preferences.addon_show(module=EXTENSION)
 
 
-class PANOLOOM_OT_copy_error(_Button):
-    """Copy the error, with its details"""
+class PANOLOOM_OT_copy_error(Button):
+    """Copy the errors, with their details"""
 
     bl_idname = "panoloom.copy_error"
     bl_label = "Copy"
@@ -201,8 +224,8 @@ class PANOLOOM_OT_copy_error(_Button):
         context.window_manager.clipboard = "\n".join(lines)
 
 
-class PANOLOOM_OT_dismiss_error(_Button):
-    """Take the error off the panel"""
+class PANOLOOM_OT_dismiss_error(Button):
+    """Take the errors off the panel"""
 
     bl_idname = "panoloom.dismiss_error"
     bl_label = "Dismiss"
@@ -211,18 +234,49 @@ class PANOLOOM_OT_dismiss_error(_Button):
         runtime.state().dismiss()
 
 
+class PANOLOOM_OT_mend(Button):
+    """Do what puts this error right"""
+
+    bl_idname = "panoloom.mend"
+    bl_label = "Mend"
+
+    action: StringProperty(name="What", options={"SKIP_SAVE"})
+    value: StringProperty(name="Value", options={"SKIP_SAVE"})
+
+    def act(self, context: bpy.types.Context) -> None:
+        settings, state = context.scene.panoloom, runtime.state()
+        match self.action:
+            case "seconds":
+                settings.seconds = float(self.value)
+            case "size":
+                settings.size = self.value
+            case "directions":
+                settings.sky = settings.horizon = settings.ground = ""
+            case "start":
+                state.care.start()
+            case "log":
+                bpy.ops.panoloom.show_log()
+            case "preferences":
+                bpy.ops.preferences.addon_show(module=EXTENSION)
+            case _:
+                raise PanoloomError(f"This button does not know '{self.action}'.")
+        state.dismiss()
+
+
 CLASSES = (
     PANOLOOM_OT_start_engine,
     PANOLOOM_OT_stop_engine,
     PANOLOOM_OT_connect,
+    PANOLOOM_OT_show_log,
     PANOLOOM_OT_generate,
+    PANOLOOM_OT_generate_at,
     PANOLOOM_OT_cancel,
-    PANOLOOM_OT_apply,
-    PANOLOOM_OT_restore_world,
+    PANOLOOM_OT_move_job,
     PANOLOOM_OT_random_seed,
-    PANOLOOM_OT_show_world,
-    PANOLOOM_OT_open_folder,
+    PANOLOOM_OT_write_prompt,
+    PANOLOOM_OT_single_line,
     PANOLOOM_OT_open_preferences,
     PANOLOOM_OT_copy_error,
     PANOLOOM_OT_dismiss_error,
+    PANOLOOM_OT_mend,
 )

@@ -12,7 +12,9 @@ from ..shared.errors import PanoloomError
 from ..shared.jobs import JobState
 from ..shared.jobview import JobView
 from ..shared.messages import StatusReported
-from .core import Job, time_left
+from .estimate import time_left
+from .job import Job
+from .remedies import Remedy, remedy_for
 from .session import LinkState
 
 PHASES = {
@@ -24,7 +26,7 @@ PHASES = {
 GIB = 2**30
 NO_PROGRAM = (
     "Panoloom makes its pictures with an engine, a program of its own. Install it, "
-    "then choose it in the preferences."
+    "then choose it in the preferences. Without it you can load any 360 video below."
 )
 
 
@@ -36,10 +38,15 @@ class Facts:
         is_starting: An engine was started here and does not answer yet.
         has_program: Whether the engine's program was found.
         started_here: Whether this Blender started the engine that runs.
+        job: The newest job of the scene, else the newest of all.
+        jobs: All that are open, in the order they are made.
         problems: Errors to show, newest first.
         has_words, wants_reference, has_camera: Of the scene.
         can_restore: There is a World of the user's to go back to.
         is_rendering: A render or bake runs, so data is left alone.
+        is_trying: The scene shows a loop of the history on trial.
+        num_loops, loops_bytes: Of the library.
+        num_thumbnails: Pictures of loops that are ready to be drawn.
     """
 
     link: LinkState = LinkState.OFF
@@ -48,12 +55,17 @@ class Facts:
     has_program: bool = True
     started_here: bool = False
     job: Job | None = None
+    jobs: Sequence[Job] = ()
     problems: Sequence[PanoloomError] = ()
     has_words: bool = True
     wants_reference: bool = False
     has_camera: bool = True
     can_restore: bool = False
     is_rendering: bool = False
+    is_trying: bool = False
+    num_loops: int = 0
+    loops_bytes: int = 0
+    num_thumbnails: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +78,36 @@ class ProgressRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """One open job.
+
+    Attributes:
+        bar: Its progress, None while it only waits.
+        words: What it waits for, empty while it is made.
+    """
+
+    job_id: str
+    title: str
+    bar: ProgressRow | None
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRow:
+    """An error and the button that mends it, if there is one."""
+
+    text: str
+    remedy: Remedy | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PanelModel:
-    """What to draw; equal models look the same."""
+    """What to draw; equal models look the same.
+
+    Attributes:
+        progress: Of the job that is made now.
+        library: How many loops, bytes and pictures of them there are.
+    """
 
     status: str
     status_icon: str
@@ -75,23 +115,35 @@ class PanelModel:
     is_connected: bool
     hint: str
     progress: ProgressRow | None
-    errors: tuple[str, ...]
+    queue: tuple[QueueRow, ...]
+    errors: tuple[ErrorRow, ...]
     notes: tuple[str, ...]
+    library: tuple[int, int, int]
 
 
 def panel_model(facts: Facts) -> PanelModel:
     """What to draw for these facts."""
     status, icon = _status(facts)
+    queue = tuple(_queue(facts.jobs))
+    can_start = not why_not_start(facts)
     return PanelModel(
         status=status,
         status_icon=icon,
         status_detail=_engine_detail(facts),
         is_connected=facts.link is LinkState.CONNECTED,
         hint=_hint(facts),
-        progress=_progress(facts.job),
-        errors=tuple(str(problem) for problem in facts.problems),
+        progress=next((row.bar for row in queue if row.bar is not None), None),
+        queue=queue,
+        errors=tuple(
+            ErrorRow(str(problem), remedy_for(problem, can_start=can_start))
+            for problem in facts.problems
+        ),
         notes=_notes(facts),
+        library=(facts.num_loops, facts.loops_bytes, facts.num_thumbnails),
     )
+
+
+# Why a button is off ----------------------------------------------------------------------------
 
 
 def why_not_start(facts: Facts) -> str:
@@ -114,8 +166,6 @@ def why_not_connect(facts: Facts) -> str:
 
 def why_not_generate(facts: Facts) -> str:
     """Why no loop can be asked for now; empty when one can."""
-    if facts.job is not None and facts.job.is_active:
-        return "A loop is being made: wait for it, or cancel it"
     if facts.is_starting:
         return "The engine is starting"
     if facts.link is not LinkState.CONNECTED:
@@ -127,11 +177,16 @@ def why_not_generate(facts: Facts) -> str:
     return ""
 
 
+def why_not_jump(facts: Facts) -> str:
+    """Why a loop cannot be put before or instead of others; empty when it can."""
+    return why_not_generate(facts) or ("" if facts.jobs else "No other loop waits: Generate does")
+
+
 def why_not_cancel(facts: Facts) -> str:
     """Why there is nothing to cancel; empty when there is."""
-    if facts.job is None or not facts.job.is_active:
+    if not facts.jobs:
         return "No loop is being made"
-    return "It is being cancelled" if facts.job.is_cancelling else ""
+    return "It is being cancelled" if all(job.is_cancelling for job in facts.jobs) else ""
 
 
 def why_not_apply(facts: Facts) -> str:
@@ -148,6 +203,21 @@ def why_not_restore(facts: Facts) -> str:
     if facts.is_rendering:
         return "Blender is rendering"
     return "" if facts.can_restore else "The scene shows your own World"
+
+
+def why_not_change(facts: Facts) -> str:
+    """Why the World must be left alone now; empty when it may change."""
+    return "Blender is rendering" if facts.is_rendering else ""
+
+
+def why_not_back(facts: Facts) -> str:
+    """Why there is no trial to end; empty when there is."""
+    if facts.is_rendering:
+        return "Blender is rendering"
+    return "" if facts.is_trying else "No loop is being looked at"
+
+
+# What the rows say ------------------------------------------------------------------------------
 
 
 def _status(facts: Facts) -> tuple[str, str]:
@@ -182,14 +252,34 @@ def _engine_detail(facts: Facts) -> str:
     return worker.device
 
 
-def _progress(job: Job | None) -> ProgressRow | None:
-    if job is None or not job.is_active:
-        return None
-    if job.is_cancelling:
-        return ProgressRow("Cancelling …", "", _fraction(job.view))
+def _queue(jobs: Sequence[Job]) -> list[QueueRow]:
+    rows = []
+    for before, job in enumerate(jobs):
+        bar = _progress(job) if job.is_sent or job.is_cancelling else None
+        words = "" if bar is not None else _waits_for(job, before)
+        rows.append(QueueRow(job_id=job.job_id, title=job.title, bar=bar, words=words))
+    for row in rows:
+        if row.words == PREPARING:  # it has no steps to count, and is what happens now
+            index = rows.index(row)
+            bar = ProgressRow(PREPARING, "", 0.0)
+            rows[index] = QueueRow(job_id=row.job_id, title=row.title, bar=bar)
+            break
+    return rows
+
+
+PREPARING = "Rendering your scene all around"
+
+
+def _waits_for(job: Job, before: int) -> str:
     if not job.is_prepared:
-        return ProgressRow("Rendering your scene all around", "", 0.0)
+        return PREPARING
+    return f"Waits, {before} before it" if before else "Goes to the engine next"
+
+
+def _progress(job: Job) -> ProgressRow:
     view = job.view
+    if job.is_cancelling:
+        return ProgressRow("Cancelling …", "", _fraction(view))
     if view.state is JobState.QUEUED:
         before = f"{view.position} before it" if view.position else ""
         return ProgressRow("Waiting for the engine", before, 0.0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
-from bpy.props import StringProperty
+from bpy.props import FloatProperty, StringProperty
 
 from . import engine_process
 
@@ -33,10 +33,21 @@ class PanoloomPreferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
     )
 
+    limit_gb: FloatProperty(
+        name="Limit (GB)",
+        description="When the library's loops take more, the oldest are deleted after a new one "
+        "is made; never one with a star, nor one that a known .blend uses. 0: no limit",
+        default=0.0,
+        min=0.0,
+        soft_max=500.0,
+        precision=1,
+    )
+
     def draw(self, _context: bpy.types.Context) -> None:
         column = self.layout.column()
         column.prop(self, "engine_program")
         column.prop(self, "library")
+        column.prop(self, "limit_gb")
         column.label(text=f"Library in use: {library()}", icon="FILE_FOLDER")
         found = program()
         if found:
@@ -56,6 +67,12 @@ def library() -> Path:
     if stored is not None and stored.library:
         return Path(bpy.path.abspath(stored.library))
     return engine_process.default_library()
+
+
+def limit_bytes() -> int:
+    """How much the library may take, 0 for no limit."""
+    stored = _stored()
+    return int(stored.limit_gb * 1e9) if stored is not None else 0
 
 
 def program() -> str | None:

@@ -19,15 +19,33 @@ from bpy.props import (
 )
 
 from ..shared.errors import PanoloomError
+from ..shared.jobs import JobSpec
 from . import core, world
 
 SIZE_ITEMS = [
     ("512x256", "512 x 256", "Quick to make; soft as a background, good as light"),
     ("1024x512", "1024 x 512", "Twice as sharp; takes several times as long"),
+    ("2048x1024", "2048 x 1024", "For backgrounds; see the estimate before you ask for it"),
+    ("4096x2048", "4096 x 2048", "As sharp as it gets; hours without a fast machine"),
+]
+QUALITY_ITEMS = [
+    ("DRAFT", "Draft", "8 steps: to try words"),
+    ("NORMAL", "Normal", "16 steps"),
+    ("FINE", "Fine", "32 steps: calmer detail, twice the time of Normal"),
+    ("CUSTOM", "Custom", "As many steps as you say"),
+]
+STYLE_ITEMS = [
+    (name, title, f"Adds: {words}" if words else "Adds nothing to the prompt")
+    for name, (title, words) in core.STYLES.items()
 ]
 SHOW_ITEMS = [
-    ("EXR", "EXR frames", "Linear half floats: the exact loop"),
-    ("MOVIE", "Movie", "H.264: small, lighter to play, 8 bit"),
+    (
+        "PREVIEW",
+        "Preview",
+        "The movie and a small light map: quick to play. Saving and reopening "
+        "the file shows the final loop",
+    ),
+    ("FINAL", "Final", "The EXR frames and the full light map: what a saved file renders with"),
 ]
 
 
@@ -43,7 +61,19 @@ def _shown_as(settings: PanoloomSettings, _context: bpy.types.Context) -> None:
         return
     # Without the files there is nothing to change to; Apply is the button that says so.
     with contextlib.suppress(PanoloomError):
-        world.show_as(scene.world, movie=settings.show_as == "MOVIE")
+        world.show_as(scene.world, final=settings.show_as == "FINAL")
+
+
+def _quality(settings: PanoloomSettings) -> int:
+    return [item[0] for item in QUALITY_ITEMS].index(core.quality_of(settings.steps))
+
+
+def _set_quality(settings: PanoloomSettings, index: int) -> None:
+    steps = core.QUALITIES.get(QUALITY_ITEMS[index][0])
+    if steps is not None:
+        settings.steps = steps
+    elif core.quality_of(settings.steps) != core.CUSTOM:
+        settings.steps += 1  # a number of the artist's own begins beside the preset
 
 
 class PanoloomSettings(bpy.types.PropertyGroup):
@@ -55,8 +85,24 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         default="northern lights over a calm sea",
         maxlen=4000,
     )
+    prompt_text: PointerProperty(
+        type=bpy.types.Text,
+        name="Prompt text",
+        description="A text block with the prompt, as many lines as you like; it takes the place "
+        "of the line above",
+    )
     negative_prompt: StringProperty(
         name="Avoid", description="What to steer away from", maxlen=4000
+    )
+    style: EnumProperty(name="Style", description="Words behind the prompt", items=STYLE_ITEMS)
+    sky: StringProperty(
+        name="Sky", description="What is up there; empty: as the prompt says", maxlen=4000
+    )
+    horizon: StringProperty(
+        name="Horizon", description="What is all around; empty: as the prompt says", maxlen=4000
+    )
+    ground: StringProperty(
+        name="Ground", description="What is down there; empty: as the prompt says", maxlen=4000
     )
     seed: IntProperty(
         name="Seed",
@@ -68,13 +114,14 @@ class PanoloomSettings(bpy.types.PropertyGroup):
     seconds: FloatProperty(
         name="Seconds",
         description="Length of the loop at the scene's frame rate",
-        default=2.0,
+        default=5.0,
         min=1.0,
         max=60.0,
         soft_max=10.0,
         step=50,
         precision=2,
     )
+    quality: EnumProperty(name="Quality", items=QUALITY_ITEMS, get=_quality, set=_set_quality)
     steps: IntProperty(
         name="Steps",
         description="Denoising steps: more is finer and slower",
@@ -106,7 +153,7 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         name="Show as",
         description="What the World plays; a loop that is in the World changes at once",
         items=SHOW_ITEMS,
-        default="EXR",
+        default="FINAL",
         update=_shown_as,
     )
     yaw: FloatProperty(
@@ -119,22 +166,39 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         type=bpy.types.World, name="My World", description="The World that Restore brings back"
     )
     has_previous: BoolProperty(name="A World is kept", default=False, options={"HIDDEN"})
+    before_trial: PointerProperty(
+        type=bpy.types.World, name="Before", description="The World that Back brings back"
+    )
+    is_trial: BoolProperty(name="A loop is looked at", default=False, options={"HIDDEN"})
+    keep_with_file: BoolProperty(
+        name="Keep with this file",
+        description="The loop lies beside the .blend, in the folder panoloom, and goes along when "
+        "it is saved elsewhere",
+        default=False,
+    )
 
 
 class PanoloomStatus(bpy.types.PropertyGroup):
-    """The live status, for other scripts to read; the panel itself reads the running state."""
+    """The live status, for other scripts to read, and which part of the history is shown."""
 
     status: StringProperty(name="Status")
     job_state: StringProperty(name="Job")
     fraction: FloatProperty(name="Progress", min=0.0, max=1.0)
+    selected: StringProperty(name="Selected loop", description="Name of a loop of the history")
+    page: IntProperty(name="Page", min=0)
+    only_starred: BoolProperty(name="Starred only", description="Show loops with a star alone")
 
 
 def settings_of(scene: bpy.types.Scene) -> core.SceneSettings:
     """The scene's words as plain values."""
     mine = scene.panoloom
     return core.SceneSettings(
-        prompt=mine.prompt,
+        prompt=mine.prompt_text.as_string() if mine.prompt_text is not None else mine.prompt,
         negative_prompt=mine.negative_prompt,
+        style=mine.style,
+        sky=mine.sky,
+        horizon=mine.horizon,
+        ground=mine.ground,
         seed=mine.seed,
         size=mine.size,
         seconds=mine.seconds,
@@ -144,6 +208,22 @@ def settings_of(scene: bpy.types.Scene) -> core.SceneSettings:
         use_reference=mine.use_reference,
         strength=mine.strength,
     )
+
+
+def reuse(scene: bpy.types.Scene, spec: JobSpec) -> None:
+    """Put a finished loop's words into the panel; its style is in its prompt already."""
+    mine = scene.panoloom
+    mine.prompt_text = None
+    mine.prompt, mine.negative_prompt = spec.prompt, spec.negative_prompt
+    mine.style = "NONE"
+    mine.sky, mine.horizon, mine.ground = spec.sky, spec.horizon, spec.ground
+    mine.seed = min(spec.seed, 2**31 - 1)
+    mine.steps, mine.guidance_scale = spec.steps, spec.guidance_scale
+    mine.seconds = spec.num_frames / spec.fps
+    size = core.size_name(spec.width, spec.height)
+    if size:
+        mine.size = size
+    mine.use_reference = False
 
 
 CLASSES = (PanoloomSettings, PanoloomStatus)

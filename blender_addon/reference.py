@@ -21,6 +21,7 @@ from . import world
 
 SCRIPT = Path(__file__).with_name("render_child.py")
 SAMPLES = 32
+ORDER = "order.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +91,11 @@ class ReferenceRender:
             self._process.kill()
 
 
-def start(scene: bpy.types.Scene, folder: Path, *, width: int, height: int) -> ReferenceRender:
-    """Copy the scene and start rendering it; takes milliseconds for what is not packed.
+def copy(scene: bpy.types.Scene, folder: Path, *, width: int, height: int) -> None:
+    """Copy the scene as it is now into a folder; takes milliseconds for what is not packed.
 
     Raises:
-        PanoloomError: There is no active camera, or the second process could not start.
+        PanoloomError: There is no active camera.
     """
     camera = scene.camera
     if camera is None:
@@ -111,12 +112,22 @@ def start(scene: bpy.types.Scene, folder: Path, *, width: int, height: int) -> R
         width=width,
         height=height,
     )
+    (folder / ORDER).write_text(json.dumps(asdict(order)), encoding="utf-8")
+
+
+def start(folder: Path) -> ReferenceRender:
+    """Start rendering the scene that `copy` left in a folder.
+
+    Raises:
+        PanoloomError: The second process could not start.
+    """
+    order = (folder / ORDER).read_text(encoding="utf-8")
     log = folder / "reference.log"
     environment = os.environ | {"BLENDER_USER_RESOURCES": str(folder / "profile")}
     with log.open("wb") as sink:
         try:
             process = subprocess.Popen(
-                [*_command(), "--", json.dumps(asdict(order))],
+                [*_command(), "--", order],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
@@ -125,7 +136,7 @@ def start(scene: bpy.types.Scene, folder: Path, *, width: int, height: int) -> R
             )
         except OSError as error:
             raise PanoloomError(f"A second Blender could not be started: {error}.") from error
-    return ReferenceRender(process, Path(order.picture), log)
+    return ReferenceRender(process, Path(json.loads(order)["picture"]), log)
 
 
 def _command() -> list[str]:

@@ -13,71 +13,84 @@ from pathlib import Path
 
 import bpy
 
-from ..shared.connection import read_connection
-from ..shared.errors import EngineUnreachable, PanoloomError
+from ..shared.errors import PanoloomError
 from ..shared.jobs import JobState, Reference
 from ..shared.jobview import JobView
 from ..shared.wire import new_id
-from . import core, preferences, reference, world
-from .engine_process import EngineProcess, serve_words
-from .panel_model import Facts
+from . import core, estimate, preferences, reference, showing, thumbnails, travel, world
+from .engine_care import EngineCare
+from .engine_process import EngineProcess
+from .history import History
+from .job import Job
+from .job_queue import JobQueue, Place
+from .loops import Keeping
 from .properties import settings_of
 from .session import LinkState, Session
 
 BUSY_S, CONNECTED_S, IDLE_S = 0.03, 0.25, 1.0
-START_S = 60.0
+LIBRARY_S = 3.0  # between two looks at what is in the library
 MAX_PROBLEMS = 3
+MAX_EDITS = 2  # of Blender's data in one tick
 
 
 class Runtime:
     """One for the whole Blender; see `state`."""
 
     def __init__(self) -> None:
-        self.session = Session()
-        self.engine: EngineProcess | None = None
-        self.job: core.Job | None = None
+        self.care = EngineCare()
+        self.queue = JobQueue()
+        self.showing = showing.Showing(self.queue)
+        self.history = History(preferences.library())
         self.problems: list[PanoloomError] = []
-        self.place: Path | None = None
-        self.starting_since: float | None = None
-        self._reference: reference.ReferenceRender | None = None
+        self.keeping: tuple[int, Keeping] | None = None
+        self._reference: tuple[str, reference.ReferenceRender] | None = None
         self._folder: Path | None = None
         self._reported: set[str] = set()
-        self._undo_step = ""
+        self._looked_at = 0.0
+        self._prune_due = False
+        self._saved: list[tuple[str, bool]] = []
+
+    @property
+    def session(self) -> Session:
+        """What speaks to the engine."""
+        return self.care.session
+
+    @session.setter
+    def session(self, session: Session) -> None:
+        """Let another one speak, as tests do."""
+        self.care.session = session
+
+    @property
+    def engine(self) -> EngineProcess | None:
+        """The engine that was started here."""
+        return self.care.process
+
+    @property
+    def place(self) -> Path | None:
+        """Library folder or connection file in use."""
+        return self.care.place
+
+    @property
+    def starting_since(self) -> float | None:
+        """When an engine was started that does not answer yet."""
+        return self.care.starting_since
+
+    @property
+    def job(self) -> Job | None:
+        """The newest job of all."""
+        return self._newest
+
+    _newest: Job | None = None
+
+    def newest(self, scene: bpy.types.Scene | None) -> Job | None:
+        """The newest job of a scene, else the newest of all."""
+        uid = scene.session_uid if scene is not None else None
+        mine = [job for job in self.queue if job.scene_uid == uid]
+        return mine[-1] if mine else self._newest
 
     # What the buttons do ----------------------------------------------------------------------
 
-    def connect(self, place: Path | None = None) -> None:
-        """Reach the engine of the library in use, or the one a connection file names."""
-        self.place = place or preferences.library()
-        self.session.connect(self.place)
-
-    def start_engine(self) -> None:
-        """Start the user's engine; the tick connects as soon as it listens.
-
-        Raises:
-            EngineUnreachable: There is no program, or it does not start.
-        """
-        program = preferences.program()
-        if program is None:
-            raise EngineUnreachable(
-                "The engine's program was not found. Install it, then choose it in the preferences."
-            )
-        self.session.disconnect()
-        library = preferences.library()
-        log = preferences.own_folder() / "engine.log"
-        self.engine = EngineProcess(serve_words(program, library), log)
-        self.place = library
-        self.starting_since = time.monotonic()
-
-    def stop_engine(self) -> None:
-        """End the engine that was started here."""
-        if self.engine is not None:
-            self.engine.stop()
-        self.engine = None
-        self.starting_since = None
-        self.session.disconnect()
-
-    def generate(self, scene: bpy.types.Scene) -> core.Job:
+    def generate(self, scene: bpy.types.Scene, place: Place = Place.LAST) -> Job:
         """Ask for a loop in the scene's words; with a reference, render that first.
 
         Raises:
@@ -87,156 +100,208 @@ class Runtime:
         placeholder = Reference(sha256="0" * 64, strength=words.strength)
         spec = core.job_spec(words, placeholder if words.use_reference else None)
         welcome = self.session.welcome
-        core.check_length(words, welcome.models if welcome is not None else ())
-        job = core.Job(
+        if welcome is not None:
+            core.check_model(words, welcome.models, welcome.protocol)
+        job = Job(
             view=JobView(job_id=new_id()),
             spec=spec,
             scene_uid=scene.session_uid,
             world_uid=world.now(scene).uid,
             heading=world.camera_heading(scene),
+            scene_name=scene.name,
             is_prepared=not words.use_reference,
+            is_sent=False,
         )
-        if words.use_reference:
-            folder = self._temporary() / job.job_id
-            self._reference = reference.start(scene, folder, width=spec.width, height=spec.height)
-        else:
-            job.view = self.session.submit(spec, job.job_id)
+        if words.use_reference:  # as it is now, whenever it is rendered
+            size = {"width": spec.width, "height": spec.height}
+            reference.copy(scene, self._temporary() / job.job_id, **size)
         self.problems.clear()
-        if self.job is not None:
-            self.session.forget(self.job.job_id)
-        self.job = job
+        for dropped in self.queue.add(job, place):
+            self.cancel(dropped.job_id)
+        self._newest = job
+        self._move_queue()
         return job
 
-    def cancel(self) -> None:
-        """Stop the job in hand, wherever it is."""
-        job = self.job
+    def cancel(self, job_id: str) -> None:
+        """Stop a job, wherever it is."""
+        job = self.queue.find(job_id)
         if job is None or not job.is_active:
             return
-        job.is_cancelling = True
-        if self._reference is not None:
-            self._reference.stop()
+        if job.is_sent:
+            job.is_cancelling = True
+            self.session.cancel(job_id)
+            return
+        if self._reference is not None and self._reference[0] == job_id:
+            self._reference[1].stop()
             self._reference = None
-            job.view.state = JobState.CANCELLED
-        else:
-            self.session.cancel(job.job_id)
+        job.cancel_here()
 
-    def apply(self, scene: bpy.types.Scene) -> None:
-        """Put the finished loop into this scene, whatever its World is now.
+    def keep(self, scene: bpy.types.Scene) -> None:
+        """Keep the scene's loop with the file: the tick copies it.
 
         Raises:
-            PanoloomError: Its files are not on this computer.
+            PanoloomError: There is none.
         """
-        job = self.job
-        assert job is not None
-        assert job.artifact is not None
-        path = core.loop_file(job.artifact.folder, prefer_movie=scene.panoloom.show_as == "MOVIE")
-        if world.job_of(scene.world) != job.job_id:
-            world.create(scene, job.job_id, job.heading, core.world_name(job.spec.prompt))
-            world.turn(scene.world, scene.panoloom.yaw)
-        world.show_loop(scene.world, path, job.artifact.num_frames)
-        job.scene_uid = scene.session_uid
-        job.is_applied = job.is_done = True
-        job.left_why = ""
+        keeping = travel.begin(scene)
+        self.keeping = None if keeping is None else (scene.session_uid, keeping)
 
     # What the tick does -----------------------------------------------------------------------
 
     def step(self) -> None:
         """Everything that may happen between two redraws; never waits."""
-        if self._undo_step and not is_rendering():
+        rendering = is_rendering()
+        if self.showing.undo_step and not rendering:
             # With the picture in it, and not in the same tick: its cost grows with the scene.
-            push_undo(self._undo_step)
-            self._undo_step = ""
-        self._watch_start()
+            step, self.showing.undo_step = self.showing.undo_step, ""
+            showing.push_undo(step)
+        self.care.watch()
+        was_connected = self.session.state is LinkState.CONNECTED
         self.session.poll()
+        if self.session.state is LinkState.CONNECTED and not was_connected:
+            self._adopt()
         self._watch_reference()
-        if self.job is not None and not is_rendering():
-            self._show_preview(self.job)
-            self._show_result(self.job)
+        self._move_queue()
+        if not rendering:
+            self._show()
+            self._go_on_keeping()
         self._collect_problems()
+        self._look_at_library()
 
-    def _watch_start(self) -> None:
-        if self.starting_since is None or self.engine is None or self.place is None:
+    def _move_queue(self) -> None:
+        """Start what can be started: one picture of a scene, and one job at the engine."""
+        job = self.queue.to_prepare()
+        if job is not None and self._reference is None:
+            self._reference = (job.job_id, reference.start(self._temporary() / job.job_id))
+        job = self.queue.to_send()
+        if job is not None and self.session.state is LinkState.CONNECTED:
+            blobs = [job.picture] if job.picture else []
+            job.view = self.session.submit(job.spec, job.job_id, blobs)
+            job.is_sent, job.picture = True, b""
+        self._write_down()
+
+    def _write_down(self) -> None:
+        """Keep the list of open jobs for the next run of Blender, when it changed."""
+        library = self.care.library
+        if library is None:
             return
-        try:
-            self.engine.check()
-            read_connection(self.place)
-        except EngineUnreachable as error:
-            if self.engine.is_running and time.monotonic() - self.starting_since < START_S:
-                return
-            self.starting_since = None
-            self.report(error)
-            return
-        self.starting_since = None
-        self.session.connect(self.place)
+        now = [(job.job_id, job.is_sent) for job in self.queue.open]
+        if now != self._saved:
+            self._saved = now
+            self.queue.save(library)
+
+    def _adopt(self) -> None:
+        """Pick up what an earlier run of Blender left behind in this library."""
+        library = self.care.library
+        found = self.queue.adopt(library) if library is not None else []
+        for job in found:
+            if job.is_sent:
+                job.view = self.session.follow(job.job_id)
+        if found:
+            self._newest = self._newest or found[-1]
+            showing.claim_scenes(self.queue)
 
     def _watch_reference(self) -> None:
-        job = self.job
-        if self._reference is None or job is None:
+        if self._reference is None:
             return
+        job_id, render = self._reference
+        job = self.queue.find(job_id)
         try:
-            picture = self._reference.poll()
+            picture = render.poll()
         except PanoloomError as error:
             self._reference = None
-            job.view.state = JobState.FAILED
-            job.view.error = error
+            if job is not None:
+                job.view.state, job.view.error = JobState.FAILED, error
             return
         if picture is None:
             return
         self._reference = None
-        assert job.spec.reference is not None
-        data, asked = picture.path.read_bytes(), job.spec.reference.strength
+        if job is None or job.spec.reference is None:
+            return
+        job.picture, asked = picture.path.read_bytes(), job.spec.reference.strength
         job.spec, job.remark = core.with_reference(
-            job.spec, data, asked, is_opaque=picture.is_opaque
+            job.spec, job.picture, asked, is_opaque=picture.is_opaque
         )
-        job.view = self.session.submit(job.spec, job.job_id, [data])
         job.is_prepared = True
 
-    def _show_preview(self, job: core.Job) -> None:
-        view = job.view
-        if not view.preview or view.preview_step == job.shown_step or job.is_done:
-            return
-        job.shown_step = view.preview_step
-        target = self._world_for(job)
-        if target is None:
-            return
-        suffix = "png" if view.preview.startswith(b"\x89PNG") else "jpg"
-        path = self._temporary() / f"{job.job_id[:8]}-{view.seq:06d}.{suffix}"
-        path.write_bytes(view.preview)
-        world.show_preview(target, path)
-        path.unlink()
+    def _show(self) -> None:
+        """Bring what came of the jobs into their scenes, a little of it at a time."""
+        edits = 0
+        for job in self.queue:
+            if edits >= MAX_EDITS:
+                return
+            edits += self.showing.show_preview(job, self._temporary())
+            was_done = job.is_done
+            edits += self.showing.show_result(job)
+            if job.is_done and not was_done and job.artifact is not None:
+                self._finished(job)
+        for gone in self.queue.tidy():
+            self.session.forget(gone.job_id)
 
-    def _show_result(self, job: core.Job) -> None:
-        if job.is_done or job.is_active:
+    def _finished(self, job: Job) -> None:
+        """A loop is there: show it in the history, and learn how long it took."""
+        self._looked_at = 0.0
+        self._prune_due = True
+        self.history.is_complete = False  # until it was looked at again
+        progress, spec = job.view.progress, job.spec
+        if progress is None or job.view.attempt != 1 or spec.base or spec.model != "preview":
             return
-        job.is_done = True
-        if job.artifact is None:
-            return  # cancelled or failed: the World keeps what it shows
-        scene = world.scene_of(job.scene_uid)
-        target = self._world_for(job)
-        if scene is None or target is None:
-            job.left_why = core.SCENE_GONE if scene is None else core.LEFT_ALONE
-            return
-        path = core.loop_file(job.artifact.folder, prefer_movie=scene.panoloom.show_as == "MOVIE")
-        world.show_loop(target, path, job.artifact.num_frames)
-        self._undo_step = "Panoloom loop"
+        table = estimate.table_s(
+            width=spec.width,
+            num_frames=spec.num_frames,
+            seconds=spec.num_frames / spec.fps,
+            steps=spec.steps,
+            guided=spec.guidance_scale != 1,
+        )
+        paces = estimate.with_pace(self.history.notes.paces, progress.elapsed_s, table)
+        self.history.remember_pace(paces)
 
-    def _world_for(self, job: core.Job) -> bpy.types.World | None:
-        """The World this job may write to now, made if it is time; None: hands off."""
-        scene = world.scene_of(job.scene_uid)
-        if scene is None:
-            return None
-        match core.standing(job, world.now(scene)):
-            case core.Standing.SWAP:
-                return scene.world
-            case core.Standing.CREATE:
-                name = core.world_name(job.spec.prompt)
-                made = world.create(scene, job.job_id, job.heading, name)
-                world.turn(made, scene.panoloom.yaw)
-                job.is_applied = True
-                self._undo_step = "Panoloom World"
-                return made
-            case _:
-                return None
+    def _go_on_keeping(self) -> None:
+        if self.keeping is None:
+            return
+        uid, keeping = self.keeping
+        self.keeping = None
+        if keeping.step(travel.TICK_BYTES):
+            scene = world.scene_of(uid)
+            if scene is not None:
+                travel.finish(scene, keeping)
+                self.showing.undo_step = "Keep the loop with the file"
+        else:
+            self.keeping = (uid, keeping)
+
+    # The library ------------------------------------------------------------------------------
+
+    def _look_at_library(self) -> None:
+        now = time.monotonic()
+        library = preferences.library()
+        if library != self.history.library:
+            self.history = History(library)
+            self._looked_at = 0.0
+        if now - self._looked_at >= LIBRARY_S or not self.history.is_complete:
+            self._looked_at = now
+            self.history.refresh()
+        if self._prune_due and self.history.is_complete:
+            self._prune_due = False
+            self.prune()
+        thumbnails.read([entry.poster for entry in self.history.entries[: thumbnails.MOST]])
+
+    def prune(self) -> list[str]:
+        """Delete the oldest loops beyond the library's limit; returns their titles.
+
+        Never one with a star, nor one that this file or another known .blend shows, nor one that an
+        open job goes on from.
+        """
+        shown = self.shown_loops()
+        gone = self.history.to_prune(preferences.limit_bytes(), shown)
+        for entry in gone:
+            self.history.delete(entry.name, shown)
+        return [entry.title for entry in gone]
+
+    def shown_loops(self) -> set[str]:
+        """Names of the library's loops that the open file or an unfinished job uses."""
+        library = self.history.library
+        folders = world.loops_shown()
+        folders |= {Path(j.artifact.folder) for j in self.queue if j.artifact and not j.is_done}
+        return {folder.name for folder in folders if folder.parent == library}
 
     # Errors and files -------------------------------------------------------------------
 
@@ -246,10 +311,10 @@ class Runtime:
             self.problems = [error, *self.problems][:MAX_PROBLEMS]
 
     def _collect_problems(self) -> None:
-        job = self.job
-        if job is not None and job.view.error is not None and job.job_id not in self._reported:
-            self._reported.add(job.job_id)
-            self.report(job.view.error)
+        for job in self.queue:
+            if job.view.error is not None and job.job_id not in self._reported:
+                self._reported.add(job.job_id)
+                self.report(job.view.error)
 
     def shown_problems(self) -> list[PanoloomError]:
         """What the panel shows: ours, and what the connection has to say."""
@@ -270,15 +335,15 @@ class Runtime:
     def close(self) -> None:
         """Let go of everything; the engine and its jobs go on."""
         if self._reference is not None:
-            self._reference.stop()
+            self._reference[1].stop()
         self.session.disconnect()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def interval(self) -> float:
         """Seconds until the next tick."""
-        active = self.job is not None and (self.job.is_active or not self.job.is_done)
-        if self._undo_step or self.starting_since is not None:
+        active = any(job.is_active or not job.is_done for job in self.queue)
+        if self.showing.undo_step or self.keeping or self.starting_since is not None:
             return BUSY_S
         if self.session.state is LinkState.CONNECTING:
             return BUSY_S
@@ -297,42 +362,9 @@ def state() -> Runtime:
     return _runtime[0]
 
 
-def facts(scene: bpy.types.Scene | None) -> Facts:
-    """What the panel and the buttons depend on, for this scene."""
-    runtime = state()
-    session = runtime.session
-    settings = scene.panoloom if scene is not None else None
-    return Facts(
-        link=session.state,
-        status=session.status,
-        is_starting=runtime.starting_since is not None,
-        has_program=preferences.program() is not None,
-        started_here=runtime.engine is not None and runtime.engine.is_running,
-        job=runtime.job,
-        problems=tuple(runtime.shown_problems()),
-        has_words=bool(settings and settings.prompt.strip()),
-        wants_reference=bool(settings and settings.use_reference),
-        has_camera=scene is not None and scene.camera is not None,
-        can_restore=scene is not None and world.can_restore(scene),
-        is_rendering=is_rendering(),
-    )
-
-
 def is_rendering() -> bool:
     """Whether data must be left alone."""
     return bpy.app.is_job_running("RENDER") or bpy.app.is_job_running("OBJECT_BAKE")
-
-
-def push_undo(message: str) -> None:
-    """An undo step of its own, where undo brings a World back: in Object Mode, between two acts."""
-    if bpy.app.background or bpy.context.mode != "OBJECT":
-        return
-    windows = bpy.context.window_manager.windows
-    if any(getattr(window, "modal_operators", ()) for window in windows):
-        return
-    if windows:
-        with bpy.context.temp_override(window=windows[0]):
-            bpy.ops.ed.undo_push(message=message)
 
 
 def close() -> None:

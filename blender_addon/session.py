@@ -136,6 +136,13 @@ class Session:
             self._advance(job_id)
         return self.views[job_id]
 
+    def follow(self, job_id: str) -> JobView:
+        """Watch a job that was asked for earlier, by another run of Blender."""
+        self.views[job_id] = JobView(job_id=job_id)
+        if self.state is LinkState.CONNECTED:
+            self._watch(job_id)
+        return self.views[job_id]
+
     def cancel(self, job_id: str) -> None:
         """Stop a job; one that the engine has not accepted yet is simply taken back."""
         self._cancelled.add(job_id)  # said again after a reconnect until it was heard

@@ -6,11 +6,12 @@ Blender calls `tick`; where its timers do not run (background, tests) anyone may
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 import bpy
 
 from ..shared.errors import PanoloomError
-from . import runtime, world
+from . import gather, runtime, showing, thumbnails, travel, world
 from .panel_model import PanelModel, panel_model
 
 FIRST_S = 0.5
@@ -33,7 +34,7 @@ def tick() -> float:
 
 def redraw_if_changed() -> None:
     """Repaint the sidebars, and tell the window manager, when there is something new."""
-    model = panel_model(runtime.facts(bpy.context.scene))
+    model = panel_model(gather.facts(bpy.context.scene))
     if _drawn == [model]:
         return
     _drawn[:] = [model]
@@ -44,7 +45,7 @@ def redraw_if_changed() -> None:
     manager.panoloom.fraction = model.progress.fraction if model.progress else 0.0
     for window in manager.windows:
         for area in window.screen.areas:
-            if area.type == "VIEW_3D":
+            if area.type in ("VIEW_3D", "PROPERTIES"):
                 area.tag_redraw()
 
 
@@ -52,25 +53,55 @@ def redraw_if_changed() -> None:
 def on_load(_path: object) -> None:
     """After a file was loaded: a job whose World is in it belongs to the scene that has it now."""
     _drawn.clear()
-    job = runtime.state().job
-    if job is None:
+    showing.claim_scenes(runtime.state().queue)
+
+
+@bpy.app.handlers.persistent
+def on_save(path: object) -> None:
+    """Before a file is saved: it is to hold the final loop, and what is kept with it."""
+    if runtime.is_rendering():
         return
-    for scene in bpy.data.scenes:
-        if world.job_of(scene.world) == job.job_id:
-            job.scene_uid = scene.session_uid
+    try:
+        travel.before_save(path if isinstance(path, str) else "")
+    except PanoloomError as error:
+        runtime.state().report(error)
+
+
+@bpy.app.handlers.persistent
+def on_saved(_path: object) -> None:
+    """After a file was saved: show what the switch says, and note which loops the file uses."""
+    state = runtime.state()
+    try:
+        blend = Path(bpy.data.filepath)
+        library = state.history.library
+        used = [folder.name for folder in world.loops_shown() if folder.parent == library]
+        if used or str(blend) in state.history.notes.used_by:
+            state.history.remember_use(blend, used)
+        if not runtime.is_rendering():
+            travel.after_save()
+    except PanoloomError as error:
+        state.report(error)
+
+
+HANDLERS = (("load_post", on_load), ("save_pre", on_save), ("save_post", on_saved))
 
 
 def attach() -> None:
-    """Start the timer and listen for loaded files."""
-    bpy.app.handlers.load_post.append(on_load)
+    """Start the timer, and listen for files that are loaded and saved."""
+    thumbnails.attach()
+    for name, handler in HANDLERS:
+        getattr(bpy.app.handlers, name).append(handler)
     bpy.app.timers.register(tick, first_interval=FIRST_S, persistent=True)
 
 
 def detach() -> None:
-    """Stop both and let go of the engine."""
+    """Stop all of it and let go of the engine."""
     if bpy.app.timers.is_registered(tick):
         bpy.app.timers.unregister(tick)
-    if on_load in bpy.app.handlers.load_post:
-        bpy.app.handlers.load_post.remove(on_load)
+    for name, handler in HANDLERS:
+        listening = getattr(bpy.app.handlers, name)
+        if handler in listening:
+            listening.remove(handler)
     _drawn.clear()
     runtime.close()
+    thumbnails.detach()

@@ -1,8 +1,8 @@
 """The only writer of Worlds and their images.
 
-A job gets a World of its own, tagged with its id. The user's World is never edited: it gets a fake
-user, and the scene's settings point at it, so that one button brings it back. Only nodes that carry
-our names are touched again, so whatever an artist adds around them stays.
+A job, a loop of the history, or a file gets a World of its own, tagged. The user's World is never
+edited: it gets a fake user, and the scene's settings point at it, so that one button brings it
+back.
 """
 
 from __future__ import annotations
@@ -11,28 +11,29 @@ from pathlib import Path
 
 import bpy
 
-from . import core
+from . import core, job, loops, world_nodes
+from .world_nodes import ENVIRONMENT, MAPPING, node
 
 JOB_TAG = "panoloom_job"
 HEADING_TAG = "panoloom_heading"
-ENVIRONMENT = "Panoloom Environment"
-MAPPING = "Panoloom Mapping"
-VISIBLE = "Panoloom Visible"
-LIGHT = "Panoloom Light"
-LINEAR = ("Linear Rec.709", "Linear Rec.709 (sRGB)", "Linear")
-SRGB = ("sRGB", "sRGB - Texture", "Utility - sRGB - Texture")
-MAP_RESOLUTION = 256  # of Cycles' importance map; automatic costs seconds a frame on a moving World
+LOOP, TRIAL, FILE = "loop:", "trial:", "file:"  # tags of Worlds that no job of this run made
+LINEAR = ("Linear Rec.709", "Linear Rec.709 (sRGB)", "Linear", "lin_rec709")
+SRGB = ("sRGB", "sRGB - Texture", "Utility - sRGB - Texture", "srgb_texture")
+NO_SPACE = (
+    "Blender's colour configuration has none of the colour spaces {names}, so it may show this "
+    "loop's colours wrong. Choose the right one at the image, or use Blender's own configuration."
+)
 
 
-def now(scene: bpy.types.Scene | None) -> core.WorldNow:
-    """Which World the scene has, in the words `core.standing` takes."""
+def now(scene: bpy.types.Scene | None) -> job.WorldNow:
+    """Which World the scene has, in the words `job.standing` takes."""
     if scene is None or scene.world is None:
-        return core.WorldNow()
-    return core.WorldNow(scene.world.session_uid, job_of(scene.world))
+        return job.WorldNow()
+    return job.WorldNow(scene.world.session_uid, job_of(scene.world))
 
 
 def job_of(world: bpy.types.World | None) -> str | None:
-    """The job whose World this is, None for one of the user's."""
+    """The tag of a World of ours, a job's id where a job made it; None for one of the user's."""
     return world.get(JOB_TAG) if world is not None else None
 
 
@@ -49,10 +50,11 @@ def camera_heading(scene: bpy.types.Scene) -> float:
     return core.heading_of(camera.matrix_world.normalized())
 
 
-def create(scene: bpy.types.Scene, job_id: str, heading: float, name: str) -> bpy.types.World:
-    """A new World for `job_id` on `scene`; the user's own is kept for `restore`.
+def create(scene: bpy.types.Scene, tag: str, heading: float, name: str) -> bpy.types.World:
+    """A new World of ours on `scene`; the user's own is kept for `restore`.
 
     Args:
+        tag: The job's id, or a `LOOP`, `TRIAL` or `FILE` tag.
         heading: Radians; where the ERP's centre goes.
         name: Shown to the user, Blender adds a number if it is taken.
     """
@@ -64,12 +66,14 @@ def create(scene: bpy.types.Scene, job_id: str, heading: float, name: str) -> bp
         if previous is not None:
             previous.use_fake_user = True
     world = bpy.data.worlds.new(name)
-    world[JOB_TAG] = job_id
+    world[JOB_TAG] = tag
     world[HEADING_TAG] = heading
-    _build_nodes(world, heading)
-    _keep_rendering_cheap(world)
+    world_nodes.build(world, heading)
+    world_nodes.set_effort(world, final=False)
+    turn(world, settings.yaw)
     scene.world = world
     if job_of(previous) is not None:
+        world_nodes.copy_strengths(previous, world)
         _discard(previous)
     return world
 
@@ -86,37 +90,71 @@ def show_preview(world: bpy.types.World, path: Path) -> None:
     _swap(world, image, num_frames=1)
 
 
-def show_loop(world: bpy.types.World, first: Path, num_frames: int) -> None:
+def show_loop(world: bpy.types.World, folder: Path, num_frames: int, *, final: bool) -> str:
     """Show a finished loop: one frame of it for each frame of the scene, round and round.
 
     Args:
-        first: The movie, or the first picture of a numbered sequence.
-        num_frames: Frames in the loop; scene frame num_frames + 1 shows the first one again.
+        folder: Of the loop.
+        num_frames: Frames in it; scene frame num_frames + 1 shows the first one again.
+        final: EXR frames and the full light map; else the movie and a small one.
+
+    Returns:
+        A sentence where its colours may be wrong, else nothing.
+
+    Raises:
+        PanoloomError: Its files are not on this computer.
     """
-    image = bpy.data.images.load(str(first), check_existing=False)
-    image.name = f"Panoloom {core.folder_of_loop(first).name}"
+    path = loops.loop_file(folder, prefer_movie=not final)
+    return show_file(world, loops.LoopFile(path=path, num_frames=num_frames), final=final)
+
+
+def show_file(world: bpy.types.World, loop: loops.LoopFile, *, final: bool) -> str:
+    """Show a movie, a sequence or a still; returns what `show_loop` returns."""
+    image = bpy.data.images.load(str(loop.path), check_existing=False)
+    image.name = f"Panoloom {loops.folder_of_loop(loop.path).name}"
+    num_frames = loop.num_frames
     if image.source == "MOVIE":
-        _read_as(image, SRGB)
-    else:
+        num_frames = num_frames or image.frame_duration
+    elif num_frames > 1:
         image.source = "SEQUENCE"
-        _read_as(image, LINEAR)
-    _swap(world, image, num_frames=num_frames)
+    is_linear = loop.path.suffix.lower() in (".exr", ".hdr")
+    remark = _read_as(image, LINEAR if is_linear else SRGB)
+    offset = 0 if image.source == "MOVIE" else loop.first_number - 1
+    _swap(world, image, num_frames=max(1, num_frames), offset=offset)
+    world_nodes.set_effort(world, final=final)
+    return remark
 
 
-def show_as(world: bpy.types.World, *, movie: bool) -> None:
-    """Show the loop of our World as a movie or as its EXR frames; a preview stays as it is.
+def show_as(world: bpy.types.World, *, final: bool) -> str:
+    """Show the loop of our World for finals or for looking; a preview stays as it is.
 
     Raises:
         PanoloomError: The loop's files are not on this computer.
     """
-    node = _node(world, ENVIRONMENT)
-    image = node.image if node is not None else None
+    folder = folder_of(world)
+    shown = node(world, ENVIRONMENT)
+    if folder is None or shown is None:
+        world_nodes.set_effort(world, final=final)
+        return ""
+    wanted = loops.loop_file(folder, prefer_movie=not final)
+    if wanted == Path(bpy.path.abspath(shown.image.filepath)):
+        world_nodes.set_effort(world, final=final)
+        return ""
+    relative = shown.image.filepath.startswith("//")
+    remark = show_loop(world, folder, shown.image_user.frame_duration, final=final)
+    if relative:
+        shown.image.filepath_raw = bpy.path.relpath(str(wanted))
+    return remark
+
+
+def folder_of(world: bpy.types.World | None) -> Path | None:
+    """The folder of the finished loop a World of ours shows; None for a preview or another file."""
+    shown = node(world, ENVIRONMENT) if job_of(world) is not None else None
+    image = shown.image if shown is not None else None
     if image is None or image.source not in ("MOVIE", "SEQUENCE"):
-        return
-    shown = Path(bpy.path.abspath(image.filepath))
-    wanted = core.loop_file(core.folder_of_loop(shown), prefer_movie=movie)
-    if wanted != shown:
-        show_loop(world, wanted, node.image_user.frame_duration)
+        return None
+    folder = loops.folder_of_loop(Path(bpy.path.abspath(image.filepath)))
+    return folder if not job_of(world).startswith(FILE) else None
 
 
 def restore(scene: bpy.types.Scene) -> bool:
@@ -125,6 +163,7 @@ def restore(scene: bpy.types.Scene) -> bool:
     ours = scene.world
     if job_of(ours) is None or not settings.has_previous:
         return False
+    _forget_trial(scene)
     scene.world = settings.previous_world
     settings.previous_world = None
     settings.has_previous = False
@@ -139,100 +178,141 @@ def can_restore(scene: bpy.types.Scene) -> bool:
 
 def turn(world: bpy.types.World, yaw: float) -> None:
     """Turn our World to the right by `yaw` radians from the camera's heading at Generate."""
-    node = _node(world, MAPPING)
-    if node is not None:
+    mapping = node(world, MAPPING)
+    if mapping is not None:
         rotation = core.mapping_rotation(world[HEADING_TAG], yaw)
-        node.inputs["Rotation"].default_value[2] = rotation
+        mapping.inputs["Rotation"].default_value[2] = rotation
 
 
-def strengths(world: bpy.types.World) -> list[tuple[bpy.types.NodeSocket, str]]:
-    """Our World's two sliders: what the camera sees, and what lights the scene."""
-    nodes = ((_node(world, VISIBLE), "Visible strength"), (_node(world, LIGHT), "Light strength"))
-    return [(node.inputs["Strength"], text) for node, text in nodes if node is not None]
+# A loop on trial --------------------------------------------------------------------------------
 
 
-def _node(world: bpy.types.World, name: str) -> bpy.types.Node | None:
-    return world.node_tree.nodes.get(name) if world.node_tree else None
+def begin_trial(scene: bpy.types.Scene, name: str, title: str) -> bpy.types.World:
+    """A World to look at a loop of the history; `end_trial` brings back what was there."""
+    settings = scene.panoloom
+    before = scene.world
+    if is_trying(scene):
+        before = settings.before_trial
+    settings.before_trial = before
+    heading = _heading_for(scene)
+    made = create(scene, f"{TRIAL}{name}", heading, core.world_name(title))
+    settings.is_trial = True
+    return made
 
 
-def _build_nodes(world: bpy.types.World, heading: float) -> None:
-    """Generated -> Mapping -> Environment -> two Backgrounds, mixed by "is camera ray"."""
-    if world.node_tree is None:  # before Blender 5.0; from there on it is always present
-        world.use_nodes = True
-    tree = world.node_tree
-    tree.nodes.clear()
-    coordinates = _add(tree, "ShaderNodeTexCoord", "Panoloom Coordinates", (-900, 0))
-    mapping = _add(tree, "ShaderNodeMapping", MAPPING, (-700, 0))
-    picture = _add(tree, "ShaderNodeTexEnvironment", ENVIRONMENT, (-500, 0))
-    light = _add(tree, "ShaderNodeBackground", LIGHT, (-200, 60))
-    visible = _add(tree, "ShaderNodeBackground", VISIBLE, (-200, -80))
-    ray = _add(tree, "ShaderNodeLightPath", "Panoloom Ray", (-200, 400))
-    mix = _add(tree, "ShaderNodeMixShader", "Panoloom Mix", (20, 0))
-    output = _add(tree, "ShaderNodeOutputWorld", "Panoloom Output", (220, 0))
-    mapping.vector_type = "POINT"
-    mapping.inputs["Rotation"].default_value[2] = core.mapping_rotation(heading)
-    links = tree.links
-    links.new(coordinates.outputs["Generated"], mapping.inputs["Vector"])
-    links.new(mapping.outputs["Vector"], picture.inputs["Vector"])
-    links.new(picture.outputs["Color"], light.inputs["Color"])
-    links.new(picture.outputs["Color"], visible.inputs["Color"])
-    links.new(ray.outputs["Is Camera Ray"], mix.inputs[0])  # its name differs between versions
-    links.new(light.outputs["Background"], mix.inputs[1])
-    links.new(visible.outputs["Background"], mix.inputs[2])
-    links.new(mix.outputs["Shader"], output.inputs["Surface"])
+def end_trial(scene: bpy.types.Scene) -> bool:
+    """Bring back the World from before the trial; False when there is none."""
+    if not is_trying(scene):
+        return False
+    settings, ours = scene.panoloom, scene.world
+    before = settings.before_trial
+    scene.world = before
+    if job_of(before) is None:
+        settings.previous_world, settings.has_previous = None, False
+    _forget_trial(scene)
+    _discard(ours)
+    return True
 
 
-def _add(tree: bpy.types.NodeTree, kind: str, name: str, place: tuple[int, int]) -> bpy.types.Node:
-    node = tree.nodes.new(kind)
-    node.name = node.label = name
-    node.location = place
-    return node
+def is_trying(scene: bpy.types.Scene) -> bool:
+    """Whether the scene shows a loop on trial."""
+    return scene.panoloom.is_trial and (job_of(scene.world) or "").startswith(TRIAL)
 
 
-def _keep_rendering_cheap(world: bpy.types.World) -> None:
-    cycles = getattr(world, "cycles", None)  # absent when the Cycles add-on is switched off
-    if cycles is not None:
-        cycles.sampling_method = "MANUAL"
-        cycles.sample_map_resolution = MAP_RESOLUTION
-    if hasattr(world, "sun_threshold"):  # EEVEE from 4.3 on: no sun is cut out of a moving sky
-        world.sun_threshold = 0.0
-    if hasattr(world, "probe_resolution"):
-        world.probe_resolution = "512"
+def apply_loop(scene: bpy.types.Scene, name: str, title: str) -> bpy.types.World:
+    """A World for a loop of the history, whatever the scene's World is now."""
+    heading = _heading_for(scene)
+    made = create(scene, f"{LOOP}{name}", heading, core.world_name(title))
+    _forget_trial(scene)
+    return made
 
 
-def _swap(world: bpy.types.World, image: bpy.types.Image, *, num_frames: int) -> None:
-    node = _node(world, ENVIRONMENT)
-    if node is None:  # the artist took it out: there is no place to show this
+def _heading_for(scene: bpy.types.Scene) -> float:
+    """That of the World of ours the scene has, so that loops change places without a turn."""
+    world = scene.world
+    return world[HEADING_TAG] if job_of(world) is not None else camera_heading(scene)
+
+
+def _forget_trial(scene: bpy.types.Scene) -> None:
+    settings = scene.panoloom
+    before = settings.before_trial
+    settings.is_trial, settings.before_trial = False, None
+    if before is not None and before != scene.world and job_of(before) is not None:
+        _discard(before)
+
+
+# Files ------------------------------------------------------------------------------------------
+
+
+def loops_shown() -> set[Path]:
+    """Folders of every loop that this file's images show."""
+    paths = [image.filepath for image in bpy.data.images if image.source in ("MOVIE", "SEQUENCE")]
+    return {loops.folder_of_loop(Path(bpy.path.abspath(path))) for path in paths if path}
+
+
+def relink(world: bpy.types.World, folder: Path, path: str, *, reload: bool) -> None:
+    """Let our World read its loop from another folder.
+
+    Args:
+        folder: Where the loop lies now.
+        path: The same folder as it is to stand in the file, for instance "//panoloom/sea-1".
+        reload: Whether the path can be read already.
+    """
+    image = node(world, ENVIRONMENT).image
+    current = Path(bpy.path.abspath(image.filepath))
+    inner = current.relative_to(loops.folder_of_loop(current)).as_posix()
+    if not (folder / inner).is_file():
+        return
+    image.filepath_raw = f"{path}/{inner}"
+    if reload:
+        image.reload()
+
+
+def reload(world: bpy.types.World) -> None:
+    """Read our World's loop anew, after its path changed."""
+    node(world, ENVIRONMENT).image.reload()
+
+
+def _swap(
+    world: bpy.types.World, image: bpy.types.Image, *, num_frames: int, offset: int = 0
+) -> None:
+    shown = node(world, ENVIRONMENT)
+    if shown is None:  # the artist took it out: there is no place to show this
         bpy.data.images.remove(image)
         return
-    old = node.image
-    node.image = image
-    user = node.image_user
+    old = shown.image
+    shown.image = image
+    user = shown.image_user
     user.frame_duration = num_frames
     user.frame_start = 1
-    user.frame_offset = 0
+    user.frame_offset = offset
     user.use_cyclic = True
     user.use_auto_refresh = num_frames > 1
     if old is not None and old != image and old.users == 0:
         bpy.data.images.remove(old)
 
 
-def _read_as(image: bpy.types.Image, names: tuple[str, ...]) -> None:
-    """Read the file's values in the first colour space of these that the configuration has."""
+def _read_as(image: bpy.types.Image, names: tuple[str, ...]) -> str:
+    """Read the file's values in the first colour space of these that the configuration has.
+
+    Returns:
+        A sentence when it has none of them and Blender's own guess stays.
+    """
     for name in names:
         try:
             image.colorspace_settings.name = name
-        except TypeError:  # no such name: Blender's own guess stays, or the next name fits
+        except TypeError:  # no such name
             continue
-        return
+        return ""
+    return NO_SPACE.format(names=", ".join(f"'{name}'" for name in names))
 
 
 def _discard(world: bpy.types.World) -> None:
     """Remove a World of ours that nothing shows any more, with its picture."""
     if world.users > 0 or world.use_fake_user:
         return
-    node = _node(world, ENVIRONMENT)
-    image = node.image if node is not None else None
+    shown = node(world, ENVIRONMENT)
+    image = shown.image if shown is not None else None
     bpy.data.worlds.remove(world)
     if image is not None and image.users == 0:
         bpy.data.images.remove(image)

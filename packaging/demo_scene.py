@@ -171,7 +171,7 @@ def generate(options: argparse.Namespace, scene: Any) -> tuple[Any, int]:
         tick()
         if job.shown_step != shown:
             shown, previews = job.shown_step, previews + 1
-        bar.show(describe.panel_model(part("runtime").facts(scene)).progress)
+        bar.show(describe.panel_model(part("gather").facts(scene)).progress)
         if not job.is_active and job.artifact is None:
             break
         time.sleep(PUMP_S)

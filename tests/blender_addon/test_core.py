@@ -9,9 +9,9 @@ import pytest
 
 from panoloom.blender_addon import core
 from panoloom.engine_server.models.catalog import MODELS
-from panoloom.shared.errors import InvalidJob, PanoloomError
+from panoloom.engine_server.models.preview.text import tokenize
+from panoloom.shared.errors import InvalidJob
 from panoloom.shared.jobs import JobSpec, Reference
-from panoloom.shared.jobview import JobView
 
 WORDS = core.SceneSettings(prompt="  northern lights ", seconds=2.5, scene_fps=24.0)
 
@@ -23,17 +23,6 @@ def rotation(heading_deg: float, pitch_deg: float) -> list[list[float]]:
     ahead = (math.cos(h) * math.cos(p), math.sin(h) * math.cos(p), math.sin(p))
     up = (-math.cos(h) * math.sin(p), -math.sin(h) * math.sin(p), math.cos(p))
     return [[right[i], up[i], -ahead[i]] for i in range(3)]
-
-
-def job(**changes: object) -> core.Job:
-    values = {
-        "view": JobView(job_id="a" * 32),
-        "spec": JobSpec(prompt="sea"),
-        "scene_uid": 1,
-        "world_uid": 7,
-        "heading": 0.0,
-    }
-    return core.Job(**(values | changes))
 
 
 def test_spec_has_a_frame_for_each_frame_of_the_scene():
@@ -61,18 +50,18 @@ def test_length_that_is_no_number_is_refused(seconds):
 def test_length_the_model_cannot_make_is_refused_with_its_limits(seconds, nearest):
     models = [{"name": "other"}, MODELS["preview"].to_plain()]
     with pytest.raises(InvalidJob, match=r"preview.* 1 to 30 s") as caught:
-        core.check_length(replace(WORDS, seconds=seconds), models)
+        core.check_model(replace(WORDS, seconds=seconds), models)
     assert caught.value.details == {"field": "seconds", "nearest": nearest}
 
 
 @pytest.mark.parametrize("seconds", [1.0, 30.0])
 def test_limits_themselves_are_taken(seconds):
-    core.check_length(replace(WORDS, seconds=seconds), [MODELS["preview"].to_plain()])
+    core.check_model(replace(WORDS, seconds=seconds), [MODELS["preview"].to_plain()])
 
 
 @pytest.mark.parametrize("models", [[], [{"name": "preview"}], [{"name": "other"}]])
 def test_length_is_left_to_an_engine_that_tells_no_limits(models):
-    core.check_length(replace(WORDS, seconds=0.1), models)
+    core.check_model(replace(WORDS, seconds=0.1), models)
 
 
 def test_empty_prompt_is_refused_without_a_reference_and_taken_with_one():
@@ -119,49 +108,50 @@ def test_camera_along_y_turns_the_texture_back_by_a_quarter():
     assert core.mapping_rotation(math.pi / 2) == pytest.approx(-math.pi / 2)
 
 
-def test_job_makes_its_world_while_the_scene_has_the_one_of_generate():
-    assert core.standing(job(), core.WorldNow(7, None)) is core.Standing.CREATE
-
-
-def test_job_makes_its_world_in_a_scene_without_one():
-    assert core.standing(job(world_uid=None), core.WorldNow()) is core.Standing.CREATE
-
-
-def test_job_swaps_pictures_in_its_own_world():
-    assert core.standing(job(is_applied=True), core.WorldNow(9, "a" * 32)) is core.Standing.SWAP
-
-
-@pytest.mark.parametrize("now", [core.WorldNow(8, None), core.WorldNow(8, "b" * 32)])
-def test_job_leaves_a_world_chosen_since_alone(now):
-    assert core.standing(job(), now) is core.Standing.LEAVE
-
-
-def test_job_whose_world_was_undone_or_restored_leaves_the_scene_alone():
-    assert core.standing(job(is_applied=True), core.WorldNow(7, None)) is core.Standing.LEAVE
-
-
-def test_loop_is_the_first_exr_or_the_movie_by_choice_and_either_when_one_is_missing(tmp_path):
-    with pytest.raises(PanoloomError, match="not on this computer"):
-        core.loop_file(tmp_path)
-    (tmp_path / "loop.mp4").touch()
-    assert core.loop_file(tmp_path).name == "loop.mp4"
-    (tmp_path / "frames").mkdir()
-    (tmp_path / "frames" / "loop_0001.exr").touch()
-    assert core.loop_file(tmp_path).name == "loop_0001.exr"
-    assert core.loop_file(tmp_path, prefer_movie=True).name == "loop.mp4"
-    for prefer_movie in (False, True):
-        file = core.loop_file(tmp_path, prefer_movie=prefer_movie)
-        assert core.folder_of_loop(file) == tmp_path
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(None, ""), (0.2, "about 1 s left"), (40.4, "about 40 s left"), (150, "about 2 min left")],
-)
-def test_time_left_reads_as_words(seconds, text):
-    assert core.time_left(seconds) == text
-
-
 def test_world_is_named_after_the_first_words():
     assert core.world_name("a  calm sea,\nwith stars") == "Panoloom a calm sea, with stars"
     assert len(core.world_name("word " * 100)) < 60
+
+
+def test_style_adds_its_words_and_lines_become_one():
+    spec = core.job_spec(replace(WORDS, prompt="a sea\n  and stars", style="NIGHT"))
+    assert spec.prompt == "a sea and stars, at night under the stars, dark"
+    assert core.job_spec(replace(WORDS, style="NONE")).prompt == "northern lights"
+
+
+def test_directions_reach_the_request_and_are_words_of_their_own():
+    words = replace(WORDS, prompt="", sky=" stars ", ground="snow")
+    spec = core.job_spec(words)
+    assert (spec.sky, spec.horizon, spec.ground) == ("stars", "", "snow")
+    assert words.has_words
+    assert not replace(words, sky="", ground=" ").has_words
+
+
+def test_engine_of_the_first_protocol_is_not_asked_for_directions():
+    with pytest.raises(InvalidJob, match="too old") as caught:
+        core.check_model(replace(WORDS, sky="stars"), [], (1, 0))
+    assert caught.value.details["field"] == "directions"
+    core.check_model(WORDS, [], (1, 0))
+
+
+def test_size_the_model_does_not_make_is_refused_with_the_nearest():
+    models = [{"name": "preview", "sizes": [[512, 256], [1024, 512]]}]
+    with pytest.raises(InvalidJob, match="1024x512 is the nearest") as caught:
+        core.check_model(replace(WORDS, size="4096x2048"), models)
+    assert caught.value.details == {"field": "size", "nearest": [1024, 512]}
+
+
+@pytest.mark.parametrize("size", core.SIZES)
+def test_every_size_of_the_panel_is_one_of_the_models(size):
+    core.check_model(replace(WORDS, size=size), [MODELS["preview"].to_plain()])
+
+
+def test_quality_names_a_number_of_steps():
+    assert core.quality_of(16) == "NORMAL"
+    assert core.quality_of(17) == core.CUSTOM
+
+
+def test_words_of_every_style_are_known_to_the_preview_model():
+    for title, words in core.STYLES.values():
+        _, ignored = tokenize(words)
+        assert ignored == (), title

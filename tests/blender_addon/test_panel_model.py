@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from panoloom.blender_addon import panel_model
-from panoloom.blender_addon.core import Job
+from panoloom.blender_addon.job import Job
 from panoloom.blender_addon.panel_model import Facts
 from panoloom.blender_addon.session import LinkState
 from panoloom.shared.errors import OutOfMemory
@@ -18,8 +18,11 @@ BUTTONS = (
     panel_model.why_not_start,
     panel_model.why_not_connect,
     panel_model.why_not_generate,
+    panel_model.why_not_jump,
     panel_model.why_not_cancel,
     panel_model.why_not_apply,
+    panel_model.why_not_change,
+    panel_model.why_not_back,
     panel_model.why_not_restore,
 )
 
@@ -41,7 +44,12 @@ def progress(**changes: object) -> Progress:
 
 def test_reasons_are_short_sentences_without_a_full_stop():
     for why in BUTTONS:
-        for facts in (Facts(), CONNECTED, replace(CONNECTED, job=job()), Facts(is_starting=True)):
+        for facts in (
+            Facts(),
+            CONNECTED,
+            replace(CONNECTED, jobs=(job(),)),
+            Facts(is_starting=True),
+        ):
             text = why(facts)
             assert not text.endswith(".")
             assert len(text) < 100
@@ -63,10 +71,28 @@ def test_connected_panel_can_generate_and_nothing_else_of_the_engine():
     assert panel_model.panel_model(CONNECTED).status == "Engine ready"
 
 
-def test_one_loop_at_a_time():
-    assert "cancel" in panel_model.why_not_generate(replace(CONNECTED, job=job()))
-    done = replace(CONNECTED, job=job(JobState.FAILED))
-    assert panel_model.why_not_generate(done) == ""
+def test_further_loops_wait_behind_the_first():
+    busy = replace(CONNECTED, jobs=(job(),))
+    assert panel_model.why_not_generate(busy) == ""
+    assert panel_model.why_not_jump(busy) == ""
+    assert "No other loop" in panel_model.why_not_jump(CONNECTED)
+
+
+def test_queue_shows_a_bar_for_what_is_made_and_words_for_what_waits():
+    made, next_one, third = job(progress=progress()), job(), job()
+    next_one.is_sent = third.is_sent = False
+    model = panel_model.panel_model(replace(CONNECTED, jobs=(made, next_one, third)))
+    assert [row.bar is not None for row in model.queue] == [True, False, False]
+    assert [row.words for row in model.queue] == ["", "Waits, 1 before it", "Waits, 2 before it"]
+    assert model.progress == model.queue[0].bar
+
+
+def test_scene_that_is_rendered_for_a_job_has_a_bar():
+    preparing = job()
+    preparing.is_sent = preparing.is_prepared = False
+    row = panel_model.panel_model(replace(CONNECTED, jobs=(preparing,))).progress
+    assert row is not None
+    assert row.text == "Rendering your scene all around"
 
 
 def test_reference_needs_a_camera_and_replaces_the_words():
@@ -77,26 +103,26 @@ def test_reference_needs_a_camera_and_replaces_the_words():
 
 
 def test_running_job_shows_phase_step_and_time_left():
-    facts = replace(CONNECTED, job=job(progress=progress(time_left_s=40.0)))
+    facts = replace(CONNECTED, jobs=(job(progress=progress(time_left_s=40.0)),))
     row = panel_model.panel_model(facts).progress
     assert row == panel_model.ProgressRow("Denoising 3/16", "about 40 s left", 0.25)
 
 
 def test_progress_stays_between_nothing_and_all():
-    row = panel_model.panel_model(replace(CONNECTED, job=job(progress=progress(fraction=1.5))))
+    row = panel_model.panel_model(replace(CONNECTED, jobs=(job(progress=progress(fraction=1.5)),)))
     assert row.progress is not None
     assert row.progress.fraction == 1.0
 
 
 def test_unknown_phase_of_a_newer_engine_is_shown_as_it_is():
-    facts = replace(CONNECTED, job=job(progress=progress(phase="polish", num_steps=0)))
+    facts = replace(CONNECTED, jobs=(job(progress=progress(phase="polish", num_steps=0)),))
     row = panel_model.panel_model(facts).progress
     assert row is not None
     assert row.text == "Polish"
 
 
 def test_resumed_job_says_why_it_was_interrupted():
-    facts = replace(CONNECTED, job=job(progress=progress(), notice="The worker died."))
+    facts = replace(CONNECTED, jobs=(job(progress=progress(), notice="The worker died."),))
     row = panel_model.panel_model(facts).progress
     assert row is not None
     assert "The worker died." in row.detail
@@ -105,7 +131,7 @@ def test_resumed_job_says_why_it_was_interrupted():
 def test_cancelled_once_is_enough():
     cancelling = job()
     cancelling.is_cancelling = True
-    assert panel_model.why_not_cancel(replace(CONNECTED, job=cancelling))
+    assert panel_model.why_not_cancel(replace(CONNECTED, jobs=(cancelling,)))
 
 
 def test_notes_of_the_result_are_shown():
@@ -142,7 +168,9 @@ def test_rendering_switches_off_what_would_change_the_world():
 
 def test_errors_are_whole_sentences():
     model = panel_model.panel_model(Facts(problems=(OutOfMemory("Too big; try 512x256."),)))
-    assert model.errors == ("Too big; try 512x256.",)
+    (row,) = model.errors
+    assert row.text == "Too big; try 512x256."
+    assert row.remedy is not None
 
 
 def test_device_and_memory_are_told_once_a_worker_knows_them():

@@ -31,7 +31,7 @@ def pump(until: Any, seen: list[str] | None = None) -> None:
     while not until():
         assert time.monotonic() < end, runtime.state().shown_problems()
         tick()
-        row = model.panel_model(runtime.facts(bpy.context.scene)).progress
+        row = model.panel_model(part("blender_addon.gather").facts(bpy.context.scene)).progress
         if seen is not None and row is not None and row.text not in seen:
             seen.append(row.text)
         time.sleep(0.005)
@@ -136,7 +136,7 @@ def look_at_it(scene: Any, artifact: Any, folder: Path) -> dict[str, object]:
     facts["differences"] = compare(scene, loop, folder)
     node = scene.world.node_tree.nodes["Panoloom Environment"]
     facts["switched"] = []
-    for kind in ("MOVIE", "EXR", "MOVIE"):
+    for kind in ("PREVIEW", "FINAL", "PREVIEW"):
         scene.panoloom.show_as = kind
         facts["switched"].append([node.image.source, node.image_user.frame_duration])
     bpy.ops.panoloom.apply()

@@ -8,95 +8,8 @@ import shutil
 from pathlib import Path
 
 import bpy
-import numpy as np
-from stage import part, run, small_scene, write_exr
-
-NUM_FRAMES = 4
-
-
-class QuietSession:
-    """A session whose engine says what the script says."""
-
-    def __init__(self, state) -> None:
-        self.state = state
-        self.status = self.welcome = self.trouble = None
-        self.cancelled: list[str] = []
-        self.asked: list[object] = []
-
-    def submit(self, spec, job_id, blobs=()):
-        self.asked.append(spec)
-        return part("shared.jobview").JobView(job_id=job_id)
-
-    def poll(self) -> int:
-        return 0
-
-    def cancel(self, job_id: str) -> None:
-        self.cancelled.append(job_id)
-
-    def forget(self, job_id: str) -> None: ...
-
-    def disconnect(self) -> None: ...
-
-
-class Stage:
-    """The pieces of the extension that a story needs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.messages = part("shared.messages")
-        self.jobs = part("shared.jobs")
-        self.tick = part("blender_addon.timer").tick
-        self.world = part("blender_addon.world")
-        self.state = part("blender_addon.runtime").state()
-        self.state.session = QuietSession(part("blender_addon.session").LinkState.CONNECTED)
-        self.seq = 0
-        picture = bpy.data.images.new("preview", 16, 8)
-        picture.filepath_raw, picture.file_format = str(folder / "preview.png"), "PNG"
-        picture.save()
-        bpy.data.images.remove(picture)
-        self.png = (folder / "preview.png").read_bytes()
-        for index in range(NUM_FRAMES):
-            shade = np.full((8, 16, 3), 0.25 * index, np.float32)
-            write_exr(folder / "loop" / "frames" / f"loop_{index + 1:04d}.exr", shade)
-
-    def generate(self) -> None:
-        assert bpy.ops.panoloom.generate() == {"FINISHED"}
-        self.seq = 0
-
-    def event(self, kind: str, *parts: bytes, **fields: object) -> None:
-        self.seq += 1
-        view = self.state.job.view
-        message = getattr(self.messages, kind)(job_id=view.job_id, seq=self.seq, **fields)
-        assert view.apply(message, parts)
-        self.tick()
-
-    def preview(self, step: int) -> None:
-        self.event("JobPreviewed", self.png, step=step, width=16, height=8)
-
-    def finish(self) -> None:
-        artifact = self.jobs.ArtifactRef(
-            job_id=self.state.job.job_id,
-            folder=str(self.folder / "loop"),
-            manifest_sha256="0" * 64,
-            width=16,
-            height=8,
-            num_frames=NUM_FRAMES,
-            fps=24.0,
-            loop=True,
-        )
-        self.event("JobFinished", artifact=artifact)
-
-
-def environment(scene):
-    return scene.world.node_tree.nodes["Panoloom Environment"]
-
-
-def new_scene():
-    scene = small_scene()
-    mine = bpy.data.worlds.new("Mine")
-    mine["note"] = "untouched"
-    scene.world = mine
-    return scene
+from scripted import Stage, environment, new_scene
+from stage import part, run, small_scene
 
 
 def story_of_a_job(stage: Stage) -> dict[str, object]:
@@ -196,7 +109,7 @@ def story_of_undo(stage: Stage) -> dict[str, object]:
 
 def story_of_undo_steps(stage: Stage) -> dict[str, object]:
     """What the World shows when an undo step is made of it, and after how many ticks."""
-    runtime = part("blender_addon.runtime")
+    runtime = part("blender_addon.showing")
     scene = new_scene()
     steps: list[tuple[str, str]] = []
     kept, runtime.push_undo = (
@@ -308,7 +221,7 @@ def story_of_a_closed_room(stage: Stage) -> dict[str, object]:
     stage.generate()
     runtime.reference.start = kept
     stage.tick()
-    model = part("blender_addon.panel_model").panel_model(runtime.facts(scene))
+    model = part("blender_addon.panel_model").panel_model(part("blender_addon.gather").facts(scene))
     return {
         "strength": stage.state.session.asked[-1].reference.strength,
         "notes": list(model.notes),
@@ -324,7 +237,8 @@ def story_of_a_long_loop(stage: Stage) -> dict[str, object]:
     )
     scene = new_scene()
     scene.panoloom.seconds, scene.panoloom.use_reference = 45.0, True
-    stage.state.job, asked = None, len(session.asked)
+    stage.state.queue.jobs.clear()
+    asked = len(session.asked)
     with contextlib.suppress(RuntimeError):  # how an operator's report reaches a script
         bpy.ops.panoloom.generate()
     session.welcome = None

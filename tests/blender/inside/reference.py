@@ -65,16 +65,17 @@ def main(folder: str) -> dict[str, object]:
         math.radians(70), 4, "X"
     )  # looks along +y, down a bit
     before = facts(scene)
-    render = part("blender_addon.reference").start(scene, Path(folder), width=128, height=64)
+    reference = part("blender_addon.reference")
+    reference.copy(scene, Path(folder), width=128, height=64)
+    render = reference.start(Path(folder))
     first = render.poll()
     picture = wait_for(render)
     after = facts(scene)
     image = bpy.data.images.load(str(picture.path))
     pixels = np.array(image.pixels[:]).reshape(64, 128, 4)[::-1]
     glowing_ball(scene, (0, 0, 0), (0, 0, 1))
-    inside = part("blender_addon.reference").start(
-        scene, Path(folder) / "inside", width=128, height=64
-    )
+    reference.copy(scene, Path(folder) / "inside", width=128, height=64)
+    inside = reference.start(Path(folder) / "inside")
     at = {"ahead": (32, 64), "right": (32, 96), "up": (1, 20), "behind": (32, 2), "down": (62, 64)}
     return {
         "waited": first is not None,

@@ -36,12 +36,12 @@ def main(folder: str, library: str, prompt: str) -> dict[str, object]:
     pump(lambda: job.shown_step >= 1)
     (Path(folder) / "running").touch()
     pump(lambda: state.session.state.value != "connected")
-    told = model.panel_model(part("blender_addon.runtime").facts(scene))
+    told = model.panel_model(part("blender_addon.gather").facts(scene))
     (Path(folder) / "lost").touch()
     pump(lambda: job.is_done or not job.is_active)
     tick()
     return {
-        "told": [told.status, *told.errors],
+        "told": [told.status, *(error.text for error in told.errors)],
         "state": str(job.view.state),
         "notice": job.view.notice,
         "tagged": scene.world.get("panoloom_job") == job.job_id,

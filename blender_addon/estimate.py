@@ -1,0 +1,106 @@
+"""About how long a loop takes and how large it gets, told before it is asked for. No Blender.
+
+The table is that of the engine's README: two cores of a server CPU. What past loops of the same
+library really took corrects it, so that the panel's word is about this machine after the first one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+EXR_BYTES_PER_PIXEL = 6.0  # three half floats
+MOVIE_BYTES_PER_PIXEL = 0.5
+FIXED_BYTES = 4 * 2**20
+EVALUATION_S = 0.026  # one window of the preview model
+MEGAPIXEL_S = 0.5  # decoding and writing
+START_S = 6.0
+MODEL_FPS = 8.0
+WINDOW_FRAMES = 8
+RUNGS = {512: (11.5, 1.0), 1024: (27.0, 0.5), 2048: (83.0, 0.375), 4096: (309.0, 0.25)}
+"""Width in pixels: views a step, and the share of the steps that a loop spends there."""
+MAX_PACES = 12
+LEAST_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a loop will take.
+
+    Attributes:
+        is_measured: Whether loops of this machine say so, or only the table.
+    """
+
+    seconds: float
+    disk_bytes: int
+    is_measured: bool
+
+    @property
+    def text(self) -> str:
+        """One line for the panel."""
+        source = "" if self.is_measured else ", a guess"
+        return f"About {duration(self.seconds)}{source}; {size(self.disk_bytes)} on disk"
+
+
+def estimate(
+    *, width: int, num_frames: int, seconds: float, steps: int, guided: bool, paces: Sequence[float]
+) -> Estimate:
+    """What a loop of the preview model takes.
+
+    Args:
+        seconds: Length of the loop.
+        guided: Whether guidance is on, which doubles the work.
+        paces: What past loops took, as multiples of the table's word; empty: nobody knows.
+    """
+    guess = table_s(width=width, num_frames=num_frames, seconds=seconds, steps=steps, guided=guided)
+    pace = median(paces) if paces else 1.0
+    pixels = width * (width // 2)
+    per_frame = pixels * (EXR_BYTES_PER_PIXEL + MOVIE_BYTES_PER_PIXEL)
+    return Estimate(guess * pace, int(per_frame * num_frames + FIXED_BYTES), bool(paces))
+
+
+def table_s(*, width: int, num_frames: int, seconds: float, steps: int, guided: bool) -> float:
+    """Seconds by the table alone: windows in space and in time, twice with guidance."""
+    in_time = max(2, math.ceil(round(seconds * MODEL_FPS) / (WINDOW_FRAMES - 2)))
+    count = 0.0
+    for rung, (views, share) in RUNGS.items():
+        if rung <= width:
+            count += views * max(2, round(steps * share))
+    megapixels = width * (width // 2) * num_frames / 1e6
+    passes = 2 if guided else 1
+    return START_S + count * in_time * passes * EVALUATION_S + megapixels * MEGAPIXEL_S
+
+
+def with_pace(paces: Sequence[float], took_s: float, table: float) -> list[float]:
+    """The paces with one more loop that took so long; only the last few count."""
+    if took_s < LEAST_S or table <= 0:
+        return list(paces)
+    return [*paces, round(took_s / table, 3)][-MAX_PACES:]
+
+
+def duration(seconds: float) -> str:
+    """ "40 s", "3 min" or "2 h"."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def time_left(seconds: float | None) -> str:
+    """ "about 40 s left", or nothing while nobody knows."""
+    if seconds is None or not math.isfinite(seconds):
+        return ""
+    return f"about {duration(seconds)} left"
+
+
+def size(num_bytes: float) -> str:
+    """ "512 kB", "1.5 GB"; powers of ten, as disks are sold."""
+    number, unit = float(num_bytes), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if number < 1000:
+            break
+        number, unit = number / 1000, larger
+    return f"{number:.0f} {unit}" if number >= 10 or unit == "B" else f"{number:.1f} {unit}"

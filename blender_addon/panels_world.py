@@ -1,0 +1,66 @@
+"""The part of the panel about the World: what it shows, how strong, which way. Reads alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import bpy
+
+from . import travel, world, world_nodes
+from .layout import sentences
+from .panel_model import Facts
+
+
+def draw(
+    layout: bpy.types.UILayout,
+    scene: bpy.types.Scene,
+    notes: Sequence[str],
+    width: int,
+    *,
+    facts: Facts,
+) -> None:
+    """The sub-panel of the sidebar: remarks on the newest job, then the World."""
+    header, body = layout.panel("panoloom_world")
+    header.label(text="World")
+    if body is None:
+        return
+    sentences(body, notes, width)
+    if facts.job is not None and facts.job.left_why and facts.job.artifact is not None:
+        body.operator("panoloom.apply", icon="CHECKMARK")
+    if world.job_of(scene.world) is not None:
+        body.operator("panoloom.show_world", icon="SHADING_TEXTURE")
+    draw_controls(body, scene, width, facts=facts)
+    row = body.row(align=True)
+    row.operator("panoloom.load_loop", icon="FILE_MOVIE")
+    row.operator("panoloom.load_sample", text="Sample")
+
+
+def draw_controls(
+    layout: bpy.types.UILayout, scene: bpy.types.Scene, width: int, *, facts: Facts
+) -> None:
+    """What both panels have: switch, yaw, strengths, keeping, Restore."""
+    settings = scene.panoloom
+    if world.job_of(scene.world) is None:
+        sentences(layout, ["The scene shows your own World."], width)
+        return
+    if facts.is_trying:
+        sentences(layout, ["A loop of the history, to look at."], width)
+        layout.operator("panoloom.end_preview", icon="LOOP_BACK")
+    layout.row().prop(settings, "show_as", expand=True)
+    column = layout.column(align=True)
+    column.prop(settings, "yaw")
+    for socket, text in world_nodes.strengths(scene.world):
+        column.prop(socket, "default_value", text=text)
+    _draw_keeping(layout, scene, width)
+    layout.operator("panoloom.restore_world", icon="LOOP_BACK")
+
+
+def _draw_keeping(layout: bpy.types.UILayout, scene: bpy.types.Scene, width: int) -> None:
+    if world.folder_of(scene.world) is None:
+        return
+    if travel.is_kept(scene):
+        sentences(layout, ["The loop lies beside this file."], width, icon="FILE_TICK")
+    elif scene.panoloom.keep_with_file and not bpy.data.filepath:
+        sentences(layout, ["It will be kept when you save the file."], width, icon="FILE_TICK")
+    else:
+        layout.operator("panoloom.keep", icon="FILE_TICK")
