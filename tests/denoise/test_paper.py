@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,12 +25,17 @@ from panoloom.engine_server.denoise.methods import METHODS, plan_method
 from panoloom.engine_server.denoise.noise import normal_noise
 from panoloom.engine_server.denoise.paper import PaperMethod, PaperPlan
 from panoloom.engine_server.denoise.schedule import flow_sigmas, renoise
+from panoloom.engine_server.denoise.stages import first_state
 from panoloom.engine_server.denoise.windows import WindowModel
 from panoloom.engine_server.models.adapter import Cond, LatentSpec
+from panoloom.engine_server.panorama import erp
 from panoloom.engine_server.panorama.patches import LEAST_FOV_DEG, VIEWS, view_patches
 from panoloom.engine_server.panorama.plane import PlanePlan
 from panoloom.shared.errors import InvalidJob
+from panoloom.shared.jobs import Stage
 
+ROOT = Path(__file__).resolve().parents[2]
+VIEW = {"fov_deg": 90.0, "window": 8, "height": 16, "width": 32}
 SMALL = LatentSpec(channels=CHANNELS, ratio_s=8, ratio_t=1, window_hw=(8, 8), window_frames=4)
 STEPS = 6
 
@@ -106,6 +112,46 @@ def test_view_reads_a_cell_whose_middle_is_nearest_and_writes_it_back_to_itself(
     found = np.divmod(back.numpy().astype(int), 96)
     assert np.abs(rows - found[0]).max() <= 1
     assert np.abs((columns - found[1] + 48) % 96 - 48).max() <= 1
+
+
+def test_every_equation_is_named_in_the_code_and_in_the_document():
+    code = "".join(path.read_text() for path in sorted((ROOT / "engine_server").rglob("*.py")))
+    page = (ROOT / "docs" / "method.md").read_text()
+    for number in range(1, 6):
+        assert f"DynamicScaler eq. {number}" in code
+        assert f"eq. {number}" in page
+
+
+def test_eq_1_split_and_merge_are_inverse_and_cover_everything():
+    shifting = plan(placed())
+    for step in range(STEPS):
+        numbers, back = torch.arange(16 * 32), torch.full((16 * 32,), -1)
+        for patch in shifting.patches(step, STEPS, is_early=False):
+            back[patch.cells] = numbers[patch.reads].flatten()[patch.taps]
+        assert torch.equal(back, numbers)
+
+
+def test_eq_2_enlarged_picture_enters_a_stage_with_the_share_its_level_leaves():
+    picture = torch.full((CHANNELS, 1, 8, 16), 2.0)
+    stage = Stage(width=256, height=128, steps=2, sigma_start=0.7)
+    state = first_state(stage, SMALL, num_frames=5, init=picture, method="paper")
+    assert torch.allclose(state.x[:CHANNELS], torch.tensor(0.3 * 2.0), atol=1e-5)
+
+
+def test_eq_3_as_printed_is_not_the_inverse_of_its_own_definition():
+    """d = (sin t cos p, sin t sin p, cos t): the coordinates are (t / pi, p / 2 pi)."""
+    polar, longitude = np.meshgrid(np.linspace(0.1, 3.0, 9), np.linspace(-3.0, 3.0, 9))
+    x, y, z = np.sin(polar) * np.cos(longitude), np.sin(polar) * np.sin(longitude), np.cos(polar)
+    yaw, pitch = erp.directions_to_angles(np.stack([x, y, z], axis=-1))
+    assert np.allclose(np.pi / 2 - pitch, polar)
+    assert np.allclose(yaw, longitude)
+    assert not np.allclose(np.arccos(y), polar, atol=0.5)
+    assert not np.allclose(np.arcsin(z), longitude, atol=0.5)
+
+
+def test_eq_4_view_angles_have_an_offset_at_every_step():
+    seen = {float(next(iter(view_patches(step, **VIEW))).azimuth_rad[0, 0]) for step in range(10)}
+    assert len(seen) == 10
 
 
 def test_eq_5_brings_what_is_denoised_back_to_the_level_of_the_step():
