@@ -17,6 +17,9 @@ EXR_BYTES_PER_PIXEL = 6.0
 """Three half floats; ZIP only makes it less."""
 VIDEO_BYTES_PER_PIXEL = 0.5
 PICTURES_BYTES_PER_PIXEL = 4.0
+LATENTS_BYTES_PER_PIXEL = 1.25
+"""Of a latent frame: eight float32 for 8x8 pixels, of a grid half as fine again each way."""
+LATENT_FRAMES_PER_S = 8
 FIXED_BYTES = 4 * 2**20
 MARGIN = 1.05
 
@@ -28,7 +31,13 @@ def estimate_bytes(spec: JobSpec) -> int:
     """An upper bound of what the finished folder of `spec` takes on the disk."""
     pixels = spec.width * spec.height
     per_frame = EXR_BYTES_PER_PIXEL + VIDEO_BYTES_PER_PIXEL
-    return int(pixels * (per_frame * spec.num_frames + PICTURES_BYTES_PER_PIXEL) + FIXED_BYTES)
+    latent_frames = max(spec.num_frames, LATENT_FRAMES_PER_S * spec.num_frames / spec.fps)
+    per_pixel = (
+        per_frame * spec.num_frames
+        + LATENTS_BYTES_PER_PIXEL * latent_frames
+        + PICTURES_BYTES_PER_PIXEL
+    )
+    return int(pixels * per_pixel + FIXED_BYTES)
 
 
 def check_room(library: Path, spec: JobSpec) -> None:

@@ -30,10 +30,12 @@ class MotionAgreement:
 
     Args:
         width: Pixels across the ring at which the two are compared.
+        surface: What they lie on, see `JobSpec.surface`.
     """
 
-    def __init__(self, *, width: int = 128) -> None:
+    def __init__(self, *, width: int = 128, surface: str = "sphere") -> None:
         self._width = width
+        self._surface = surface
         self._before: tuple[np.ndarray, np.ndarray] | None = None
         self._both = self._first = self._second = self._weight = 0.0
 
@@ -48,20 +50,27 @@ class MotionAgreement:
     def add(self, frame: np.ndarray, other: np.ndarray) -> None:
         """Take the next frame of both, any sizes."""
         width = min(self._width, frame.shape[1], other.shape[1]) // 2 * 2
-        now = _grey(frame, width), _grey(other, width)
+        size = width, max(1, round(width * frame.shape[0] / frame.shape[1]))
+        now = _grey(frame, size), _grey(other, size)
         if self._before is not None:
             with one_thread():
                 first, second = (
                     _flow(old, new) for old, new in zip(self._before, now, strict=True)
                 )
-            area = np.cos((0.5 - (np.arange(width // 2) + 0.5) / (width // 2)) * np.pi)[:, None]
-            for flow in (first, second):  # on the sphere a column narrows towards the poles
+            area = self._areas(size[1])
+            for flow in (first, second):  # a column of a panorama narrows towards the poles
                 flow[..., 0] *= area
             self._both += float((area * (first * second).sum(-1)).sum())
             self._first += float((area * np.square(first).sum(-1)).sum())
             self._second += float((area * np.square(second).sum(-1)).sum())
             self._weight += float(area.sum() * width)
         self._before = now
+
+    def _areas(self, height: int) -> np.ndarray:
+        """How large a pixel of each row is, [height, 1]."""
+        if self._surface != "sphere":
+            return np.ones((height, 1))
+        return np.cos((0.5 - (np.arange(height) + 0.5) / height) * np.pi)[:, None]
 
     @property
     def correlation(self) -> float | None:
@@ -82,9 +91,9 @@ class MotionAgreement:
         return f"The motion of the coarse loop {kept}: flow correlation {value:.2f}."
 
 
-def _grey(frame: np.ndarray, width: int) -> np.ndarray:
-    """[width / 2, width] uint8."""
-    small = cv2.resize(frame, (width, width // 2), interpolation=cv2.INTER_AREA)
+def _grey(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame as uint8 grey of `size` (width, height)."""
+    small = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)
     grey = cv2.cvtColor(np.ascontiguousarray(small, np.float32), cv2.COLOR_RGB2GRAY)
     return np.rint(np.clip(grey, 0, 1) * 255).astype(np.uint8)
 
