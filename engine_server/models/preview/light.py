@@ -19,7 +19,8 @@ NONE = math.inf  # stands for a pitch: the world is known to have no light in th
 
 SUNRISE, DAY, MOON = math.radians(7.0), math.radians(38.0), math.radians(30.0)
 
-_DARK = ("night", "stars", "milkyway", "aurora", "nebula", "space", "dark")
+_STARRY = ("stars", "milkyway", "aurora", "nebula", "space")
+_DARK = ("night", "dark", *_STARRY)
 _LIGHTLESS = ("underwater", "fire", "lava", "rain", "storm", "lightning", "overcast", "snowfall")
 _LOW = ("sunset", "sunrise", "evening", "morning")
 
@@ -32,8 +33,8 @@ def pitch_for(tokens: set[str]) -> float:
     """
     if not tokens:
         return UNTOLD
-    if "moon" in tokens:
-        return MOON
+    if "moon" in tokens or ({"sea", "night"} <= tokens and not tokens & {*_STARRY, *_LIGHTLESS}):
+        return MOON  # a sea by night is drawn by moonlight
     if tokens & set(_LOW):
         return SUNRISE
     if tokens & {*_DARK, *_LIGHTLESS}:

@@ -59,6 +59,8 @@ def test_a_view_without_azimuth_is_untold():
     [
         ({"sunset", "sea"}, light.SUNRISE),
         ({"moon", "night"}, light.MOON),
+        ({"sea", "night"}, light.MOON),
+        ({"sea", "night", "stars"}, light.NONE),
         ({"stars"}, light.NONE),
         ({"aurora", "sea"}, light.NONE),
         ({"rain", "day"}, light.NONE),
