@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, cast
 
 from .errors import InvalidJob
-from .jobcheck import check_spec
+from .jobcheck import check_spec, is_plane
 from .plain import from_plain, to_plain
 
 MAX_REFERENCE_PIXELS = 64 * 10**6
@@ -50,8 +50,8 @@ class Reference:
         sha256: Hash of the image's bytes, which are stored in the engine as a blob.
         mask_sha256: Hash of a mask image, or None for the image's own alpha; 1 keeps that part of
             the picture.
-        strength: The noise level the loop starts from, 0 (nothing changes) to 1 (only the mask
-            keeps anything).
+        strength: The noise level the loop starts from, 0 (nothing changes) to 1 (pure noise: what
+            the mask or the mode holds is all that is left).
         mode: "keep" (what the mask holds stays as it is, the rest grows out of it) or "animate"
             (the whole picture comes alive and stays itself; what the mask holds stands still).
         yaw_deg, pitch_deg: Where the middle of a perspective photograph hangs; a yaw of None says
@@ -200,6 +200,13 @@ class JobSpec:
             return self.places[-1].text
         texts = (self.prompt, self.sky, self.horizon, self.ground, *(p.text for p in self.places))
         return next((text for text in texts if text.strip()), "")
+
+    @property
+    def surface(self) -> str:
+        """What the pictures lie on: a "sphere", a "ring" (flat, its sides meet) or a "plane"."""
+        if not is_plane(self.method):
+            return "sphere"
+        return "ring" if self.ring else "plane"
 
     def to_plain(self) -> dict[str, Any]:
         """Dicts, lists, strings and numbers only."""

@@ -34,7 +34,7 @@ from .exr import half_light, write_exr
 from .inspector import Inspection, Inspector
 from .interpolate import at_rate
 from .latents import write_latents
-from .pictures import ContactSheet, write_poster
+from .pictures import contact_sheet, write_poster
 from .repaint import SHEET_NAME, BeforeAfterSheet, OldFrames
 from .video import VideoWriter, exact_fps
 
@@ -132,12 +132,13 @@ class ArtifactWriter:
             num_in=self._num_model_frames,
             num_out=spec.num_frames,
             loop=spec.loop,
+            surface=spec.surface,
         )
-        sheet = ContactSheet(num_frames=spec.num_frames, width=spec.width)
+        sheet = contact_sheet(spec)
         with self._video() as video:
             for index, (light, frame) in enumerate(self._joined(finished, old)):
                 with self._disk_errors():
-                    write_exr(self._frame_path(index), light, fps=self._fps)
+                    write_exr(self._frame_path(index), light, fps=self._fps, surface=spec.surface)
                     video.add(frame)
                     if index == 0:
                         write_poster(self._partial / "poster.png", frame)

@@ -25,18 +25,19 @@ def half_light(frame: np.ndarray) -> np.ndarray:
     return np.minimum(srgb_to_linear(frame), HALF_MAX).astype(np.float16)
 
 
-def write_exr(path: Path, light: np.ndarray, *, fps: Fraction) -> None:
-    """Write one panorama.
+def write_exr(path: Path, light: np.ndarray, *, fps: Fraction, surface: str = "sphere") -> None:
+    """Write one panorama or flat picture.
 
     Args:
         path: File to make.
         light: ERP [H, W, 3] float16, linear Rec.709 (`half_light`); stored bit by bit.
         fps: Frames a second, for the header.
+        surface: What it lies on, see `JobSpec.surface`: only a sphere is marked as surroundings.
 
     Raises:
         OSError: The file could not be written.
     """
-    path.write_bytes(exr_bytes(light, fps=fps))
+    path.write_bytes(exr_bytes(light, fps=fps, surface=surface))
 
 
 def read_exr(raw: bytes) -> np.ndarray:
@@ -56,16 +57,17 @@ def read_exr(raw: bytes) -> np.ndarray:
     return light
 
 
-def exr_bytes(light: np.ndarray, *, fps: Fraction) -> bytes:
+def exr_bytes(light: np.ndarray, *, fps: Fraction, surface: str = "sphere") -> bytes:
     """The same file as bytes; see `write_exr`."""
     assert light.dtype == np.float16, light.dtype
+    on_sphere = {"envmap": OpenEXR.ENVMAP_LATLONG} if surface == "sphere" else {}
     header = {
         "type": OpenEXR.scanlineimage,
         "compression": OpenEXR.ZIP_COMPRESSION,
-        "envmap": OpenEXR.ENVMAP_LATLONG,
+        **on_sphere,
         "chromaticities": REC709,
         "framesPerSecond": fps,
-        "wrapmodes": "periodic,clamp",
+        "wrapmodes": "clamp,clamp" if surface == "plane" else "periodic,clamp",
     }
     stream = io.BytesIO()
     with OpenEXR.File(header, {"RGB": np.ascontiguousarray(light)}) as file:

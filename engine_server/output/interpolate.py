@@ -39,7 +39,7 @@ _NO_MAP = np.empty(0, np.float32)
 
 
 def at_rate(
-    frames: Iterator[np.ndarray], *, num_in: int, num_out: int, loop: bool
+    frames: Iterator[np.ndarray], *, num_in: int, num_out: int, loop: bool, surface: str = "sphere"
 ) -> Iterator[np.ndarray]:
     """`num_out` frames over the same time as `num_in`.
 
@@ -49,6 +49,7 @@ def at_rate(
 
     Args:
         frames: `num_in` ERPs [H, W, 3] float32, 0..1.
+        surface: What they lie on, see `JobSpec.surface`.
 
     Raises:
         GenerationFailed: `frames` yields another number of frames.
@@ -72,7 +73,7 @@ def at_rate(
         if ahead is None:
             ahead = first if at == num_in - 1 else next(source)
         if motion is None:
-            motion = Motion(current, ahead)
+            motion = Motion(current, ahead, surface=surface)
         yield motion.at(float(phase))
     for _ in source:  # frames after the last moment asked for; one too many is an error
         pass
@@ -89,9 +90,11 @@ class Motion:
 
     Args:
         before, after: ERPs [H, W, 3] float32, 0..1.
+        surface: What they lie on, see `JobSpec.surface`.
     """
 
-    def __init__(self, before: np.ndarray, after: np.ndarray) -> None:
+    def __init__(self, before: np.ndarray, after: np.ndarray, *, surface: str = "sphere") -> None:
+        self._surface = surface
         self._height, self._width = before.shape[:2]
         self._pad_x, self._pad_y = max(self._width // 8, 8), max(self._height // 16, 4)
         self._is_still = np.array_equal(before, after)
@@ -128,7 +131,12 @@ class Motion:
         return self._before + phase * change, trust
 
     def _padded(self, frame: np.ndarray) -> np.ndarray:
-        return with_surroundings(frame, rows=self._pad_y, columns=self._pad_x)
+        if self._surface == "sphere":
+            return with_surroundings(frame, rows=self._pad_y, columns=self._pad_x)
+        rows, columns = (self._pad_y, self._pad_y), (self._pad_x, self._pad_x)
+        sides = "wrap" if self._surface == "ring" else "edge"
+        wider = np.pad(frame, ((0, 0), columns, (0, 0)), mode=sides)
+        return np.pad(wider, (rows, (0, 0), (0, 0)), mode="edge")
 
     def _cropped(self, padded: np.ndarray) -> np.ndarray:
         top, left = self._pad_y, self._pad_x

@@ -31,6 +31,10 @@ _PROJECTION = {
     "right",
     "rows": "row 0 is the zenith; pixel centres lie at i + 0.5",
 }
+_FLAT = {
+    "ring": {"name": "plane", "ring": True, "columns": "the right side meets the left"},
+    "plane": {"name": "plane", "ring": False},
+}
 _KINDS = {".exr": "frame", ".mp4": "video", ".safetensors": "latents"}
 
 
@@ -64,7 +68,7 @@ def manifest_bytes(
                 "fps_exact": f"{fps.numerator}/{fps.denominator}",
                 "loops": spec.loop,
             },
-            "projection": _PROJECTION,
+            "projection": _FLAT.get(spec.surface, _PROJECTION),
             "colour": _COLOUR,
             "notes": list(notes),
             "measured": measured or {},

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from ...shared.jobs import JobSpec
 from ..panorama.erp import erp_to_view
 
 JPEG_QUALITY = 85
@@ -25,6 +26,8 @@ FACES = (
 )
 """Name, yaw and pitch in degrees of the six faces of the cube around the viewer."""
 
+FLAT_SHEET_PX = (1200, 400)
+"""Width and height within which a flat picture is shown on its sheet."""
 _GAP = 2
 _HEADING = 16
 _MARGIN = 58
@@ -98,6 +101,40 @@ class ContactSheet:
     def save(self, path: Path) -> None:
         """Write the sheet as a PNG file."""
         _write_png(path, self._sheet)
+
+
+class FlatSheet(ContactSheet):
+    """Six moments of a flat loop, one below the other.
+
+    Args:
+        num_frames: Of the loop; the first and the last are among the rows.
+        width, height: Of the picture in pixels.
+    """
+
+    def __init__(self, *, num_frames: int, width: int, height: int) -> None:
+        super().__init__(num_frames=num_frames, width=width)
+        shrink = min(1.0, FLAT_SHEET_PX[0] / width, FLAT_SHEET_PX[1] / height)
+        self._size = max(round(width * shrink), 1), max(round(height * shrink), 1)
+        size = (_MARGIN + self._size[0] + _GAP, (self._size[1] + _GAP) * len(self.indices))
+        self._sheet = Image.new("RGB", size, _PAPER)
+        self._draw = ImageDraw.Draw(self._sheet)
+
+    def add(self, index: int, frame: np.ndarray) -> None:
+        """Take frame `index` [H, W, 3] float32, 0..1, if it is one of the rows."""
+        if index not in self.indices:
+            return
+        top = self.indices.index(index) * (self._size[1] + _GAP)
+        label = f"{index + 1} / {self._num_frames}"
+        self._draw.text((2, top + self._size[1] // 2 - 6), label, _INK, self._font)
+        picture = cv2.resize(frame, self._size, interpolation=cv2.INTER_AREA)
+        self._sheet.paste(Image.fromarray(eight_bit(picture)), (_MARGIN, top))
+
+
+def contact_sheet(spec: JobSpec) -> ContactSheet:
+    """The sheet that shows a job's loop best."""
+    if spec.surface == "sphere":
+        return ContactSheet(num_frames=spec.num_frames, width=spec.width)
+    return FlatSheet(num_frames=spec.num_frames, width=spec.width, height=spec.height)
 
 
 def cube_faces(frame: np.ndarray, face_px: int) -> list[np.ndarray]:
