@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..shared.errors import EngineUnreachable
 
+INSTALLED = "engine"  # folder of the installer's environment, in the user's data folder
 ENVIRONMENT = ".venv-engine"  # the engine's environment in a checkout of the project
 LIBRARY_VARIABLE = "PANOLOOM_LIBRARY"  # the engine reads it too
 UNWANTED = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")  # Blender's Python is not the engine's
@@ -55,7 +56,16 @@ def find_command(chosen: str = "", near: Sequence[Path] = ()) -> str | None:
             for program in beside:
                 if (above / program).is_file():
                     return str(above / program)
-    return shutil.which("panoloom")
+    return shutil.which("panoloom") or _installed()
+
+
+def _installed() -> str | None:
+    """What packaging/install.sh or install.ps1 put into the user's data folder."""
+    for program in (Path("bin") / "panoloom", Path("Scripts") / "panoloom.exe"):
+        path = _data_folder() / INSTALLED / program
+        if path.is_file():
+            return str(path)
+    return None
 
 
 class EngineProcess:

@@ -157,8 +157,8 @@ def check_torch(library: Path) -> Iterator[Finding]:
 def judge_torch(torch: dict[str, Any], gpus: list[str]) -> Finding:
     """What torch said, held against the GPUs that the driver lists.
 
-    A torch that was built for the GPU and cannot use it is a failure; one that was built without is
-    a warning. The preview model runs on the CPU either way, and every sentence says so.
+    A GPU that torch cannot use is a failure, whatever the reason. The preview model runs on the CPU
+    either way, and every sentence says so.
     """
     text = f"torch {torch['version']}"
     data = {**torch, "gpus": gpus}
@@ -181,11 +181,11 @@ def judge_torch(torch: dict[str, Any], gpus: list[str]) -> Finding:
     if gpus:
         return Finding(
             name="torch",
-            level=WARN,
+            level=FAIL,
             text=f"{text} is a build without CUDA and cannot use the {gpus[0]} that is here. "
             f"{ON_THE_CPU} and needs no other; larger models will.",
-            remedy="For larger models, install the CUDA build of torch that fits the driver "
-            "(pytorch.org says which).",
+            remedy="Run packaging/install.sh again, which chooses the build for the card, or "
+            "install the CUDA build of torch that fits the driver (pytorch.org says which).",
             data=data,
         )
     return Finding(

@@ -45,9 +45,9 @@ def only(findings) -> doctor.Finding:
     return finding
 
 
-def test_gpu_beside_a_torch_without_cuda_is_a_warning_that_says_what_to_do():
+def test_gpu_beside_a_torch_without_cuda_is_a_failure_that_says_what_to_do():
     found = doctor.judge_torch(TORCH, ["A GPU"])
-    assert found.level == doctor.WARN
+    assert found.level == doctor.FAIL
     assert "without CUDA" in found.text
     assert "CUDA build" in found.remedy
 

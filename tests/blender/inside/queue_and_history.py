@@ -1,0 +1,216 @@
+"""Several jobs and scenes, the library's loops, and files loaded without an engine."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+
+import bpy
+from scripted import NUM_FRAMES, Stage, environment, new_scene
+from stage import MODULE, part, run, small_scene
+
+
+def press(name: str, **words: object) -> str:
+    """Press a button; what its error says, or nothing."""
+    with contextlib.suppress(RuntimeError):
+        getattr(bpy.ops.panoloom, name)(**words)
+    state = part("blender_addon.runtime").state()
+    said = " ".join(str(problem) for problem in state.shown_problems())
+    state.dismiss()
+    return said
+
+
+def story_of_a_queue(stage: Stage) -> dict[str, object]:
+    """Three loops asked for at once are made one by one, each in the World of the one before."""
+    scene = new_scene()
+    stage.generate()
+    first = stage.state.job
+    for prompt in ("second", "third"):
+        scene.panoloom.prompt = prompt
+        bpy.ops.panoloom.generate()
+    second, third = stage.state.queue.open[1:]
+    asked = len(stage.state.session.asked)
+    bpy.ops.panoloom.move_job(job_id=third.job_id, by=-1)
+    model = part("blender_addon.panel_model").panel_model(part("blender_addon.gather").facts(scene))
+    stage.preview(1, first)
+    stage.finish(first)
+    sent = third.is_sent and not second.is_sent
+    stage.seq = 0
+    stage.preview(1, third)
+    shown = scene.world["panoloom_job"] == third.job_id
+    bpy.ops.panoloom.cancel(job_id=second.job_id)
+    stage.finish(third)
+    facts = {
+        "one_at_a_time": asked == len(stage.state.session.asked) - 1,
+        "titles": [row.title for row in model.queue][1:],
+        "sent_in_the_new_order": sent,
+        "took_over": shown,
+        "cancelled": str(second.view.state),
+        "left": [third.left_why, len(stage.state.queue.open)],
+    }
+    bpy.ops.panoloom.restore_world()
+    return facts | {"restored": scene.world.name}
+
+
+def story_of_instead(stage: Stage) -> dict[str, object]:
+    """Instead cancels what is made and what waits."""
+    new_scene()
+    stage.state.session.cancelled.clear()
+    stage.generate()
+    first = stage.state.job
+    bpy.ops.panoloom.generate()
+    bpy.ops.panoloom.generate_at(place="replace")
+    states = [str(job.view.state) for job in stage.state.queue]
+    return {
+        "told_the_engine": stage.state.session.cancelled == [first.job_id],
+        "states": states,
+        "waits_for_the_first": not stage.state.job.is_sent,
+    }
+
+
+def story_of_two_scenes(stage: Stage) -> dict[str, object]:
+    """Each scene's job shows in its own scene, whichever is open."""
+    one = new_scene()
+    stage.generate()
+    first = stage.state.job
+    two = bpy.data.scenes.new("Two")
+    two.world = bpy.data.worlds.new("Of Two")
+    bpy.context.window.scene = two
+    bpy.ops.panoloom.generate()
+    second = stage.state.job
+    stage.preview(1, first)
+    others = two.world.name
+    stage.finish(first)
+    stage.seq = 0
+    stage.preview(1, second)
+    stage.finish(second)
+    facts = {
+        "first": one.world["panoloom_job"] == first.job_id,
+        "kept_until_its_turn": others,
+        "second": two.world["panoloom_job"] == second.job_id,
+        "sources": [environment(scene).image.source for scene in (one, two)],
+    }
+    for scene in (one, two):
+        part("blender_addon.world").restore(scene)
+    return facts | {"restored": [one.world.name, two.world.name]}
+
+
+def make_library(stage: Stage, *names: str) -> None:
+    """Loops in the library in use, as the engine leaves them."""
+    library = stage.folder / "library"
+    bpy.context.preferences.addons[MODULE].preferences.library = str(library)
+    spec = part("shared.jobs").JobSpec(prompt="a red sea", seed=5, num_frames=48, fps=24.0, steps=8)
+    for name in names:
+        folder = library / name
+        (folder / "frames").mkdir(parents=True)
+        for frame in (stage.folder / "loop" / "frames").iterdir():
+            (folder / "frames" / frame.name).write_bytes(frame.read_bytes())
+        loop = {"width": 512, "height": 256, "num_frames": NUM_FRAMES, "fps": 24.0}
+        manifest = {"format": "panoloom.artifact", "job": spec.to_plain(), "loop": loop}
+        manifest |= {"files": [{"path": "loop.mp4", "bytes": 10}], "notes": []}
+        (folder / "manifest.json").write_text(json.dumps(manifest))
+        (folder / "poster.png").write_bytes(stage.png)
+    stage.state._looked_at = 0.0
+    stage.tick()
+
+
+def story_of_the_history(stage: Stage) -> dict[str, object]:
+    """Look at a loop, go back, apply it, reuse its words, star it, delete it."""
+    scene = new_scene()
+    make_library(stage, "sea-1", "sea-2")
+    status = bpy.context.window_manager.panoloom
+    facts: dict[str, object] = {"off_without_a_choice": not bpy.ops.panoloom.apply_loop.poll()}
+    facts["listed"] = sorted(entry.name for entry in stage.state.history.entries)
+    bpy.ops.panoloom.select_loop(loop="sea-1")
+    bpy.ops.panoloom.preview_loop()
+    facts["looked_at"] = [scene.world["panoloom_job"], environment(scene).image.source]
+    bpy.ops.panoloom.end_preview()
+    facts["back"] = [scene.world.name, len(bpy.data.worlds)]
+    bpy.ops.panoloom.preview_loop()
+    bpy.ops.panoloom.apply_loop()
+    facts["applied"] = [scene.world["panoloom_job"], len(bpy.data.worlds)]
+    facts["in_use"] = [bpy.ops.panoloom.delete_loop.poll(), bpy.ops.panoloom.end_preview.poll()]
+    bpy.ops.panoloom.reuse_loop()
+    words = scene.panoloom
+    facts["reused"] = [words.prompt, words.seed, words.seconds, words.quality]
+    bpy.ops.panoloom.star_loop()
+    facts["starred"] = stage.state.history.is_starred("sea-1")
+    bpy.ops.panoloom.restore_world()
+    bpy.ops.panoloom.delete_loop()
+    facts["deleted"] = [entry.name for entry in stage.state.history.entries]
+    facts["chosen"] = status.selected
+    facts["restored"] = scene.world.name
+    return facts
+
+
+def story_of_a_trial_in_mid_job(stage: Stage) -> dict[str, object]:
+    """While a loop is looked at, a job leaves the World alone; afterwards it goes on."""
+    scene = new_scene()
+    make_library(stage, "sea-3")
+    stage.generate()
+    stage.preview(1)
+    bpy.ops.panoloom.select_loop(loop="sea-3")
+    bpy.ops.panoloom.preview_loop()
+    stage.preview(2)
+    during = scene.world["panoloom_job"]
+    bpy.ops.panoloom.end_preview()
+    stage.preview(3)
+    stage.finish()
+    after = scene.world["panoloom_job"] == stage.state.job.job_id
+    bpy.ops.panoloom.restore_world()
+    return {"during": during, "after": after, "restored": scene.world.name}
+
+
+def story_of_a_loaded_sequence(stage: Stage) -> dict[str, object]:
+    """Any EXR sequence becomes a World that loops; what is none ends in a sentence."""
+    scene = new_scene()
+    folder = stage.folder / "mine"
+    folder.mkdir()
+    for index, frame in enumerate(sorted((stage.folder / "loop" / "frames").iterdir())):
+        (folder / f"sky.{index + 10:03d}.exr").write_bytes(frame.read_bytes())
+    bpy.ops.panoloom.load_loop(filepath=str(folder / "sky.012.exr"))
+    node = environment(scene)
+    user = node.image_user
+    facts = {
+        "source": node.image.source,
+        "frames": [user.frame_duration, user.frame_offset, user.use_cyclic],
+        "colour": node.image.colorspace_settings.name,
+        "missing": press("load_loop", filepath=str(folder / "none.exr")),
+    }
+    bpy.ops.panoloom.restore_world()
+    return facts | {"restored": scene.world.name}
+
+
+def story_of_a_strange_colour_configuration(stage: Stage) -> dict[str, object]:
+    """Without a colour space of the needed names the loop is shown, with a sentence."""
+    world = part("blender_addon.world")
+    scene = new_scene()
+    kept, world.LINEAR = world.LINEAR, ("No Such Space",)
+    said = press("load_loop", filepath=str(stage.folder / "loop" / "frames" / "loop_0001.exr"))
+    world.LINEAR = kept
+    shown = environment(scene).image is not None
+    bpy.ops.panoloom.restore_world()
+    return {"said": said, "shown": shown}
+
+
+def story_of_lines(stage: Stage) -> dict[str, object]:
+    """A prompt in a text block takes the place of the line, and comes back into it."""
+    scene = new_scene()
+    scene.panoloom.prompt = "a sea"
+    bpy.ops.panoloom.write_prompt()
+    scene.panoloom.prompt_text.from_string("a sea\nunder stars\n")
+    stage.generate()
+    spec = stage.state.session.asked[-1]
+    bpy.ops.panoloom.single_line()
+    return {"asked": spec.prompt, "line": scene.panoloom.prompt}
+
+
+def main(folder: str) -> dict[str, object]:
+    small_scene()
+    stage = Stage(Path(folder))
+    stories = [value for name, value in globals().items() if name.startswith("story_of")]
+    return {story.__name__: story(stage) for story in stories}
+
+
+run(main)
