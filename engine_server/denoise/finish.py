@@ -25,7 +25,7 @@ from .fuse import fuse_pictures, read_noise, read_picture
 from .fused import FusedMethod, require_finite
 from .keep import Keep
 
-FINISH_SIGMA = 0.8
+FINISH_SIGMA = 0.86
 """Noise level from which on the views stand still. Measured: see docs/method.md."""
 
 

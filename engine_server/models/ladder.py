@@ -31,7 +31,8 @@ class Rung:
             to the finished size by areas. A grid denser than the views loses less of what they
             show when it is read and written back at every step.
         fov_deg: The views' field of view.
-        views: Views a step, on average; a test holds it against the layouts.
+        views: Views of a step in which they stand still: most steps; a test holds it against the
+            layout.
         sigma_start: Noise level from which it starts when it refines the rung below: layout and
             motion of that survive.
         steps_share: Steps of it then, as a share of the job's steps.

@@ -22,6 +22,10 @@ from .erp import Floats
 _GRID_PER_VIEW = 48
 _SLACK = 0.985
 _MAX_ROWS = 40
+_NARROW = math.tan(math.radians(20))
+"""Reach below which each row covers a band of its own: a search takes minutes there, and gains few
+views, because a band of narrow views is nearly flat.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,8 @@ def find_layout(
     Returns:
         The best layout found, or None if the reach is too small for any within `_MAX_ROWS` rows.
     """
+    if reach < _NARROW:
+        return _banded(reach * _SLACK, offsets, poles=poles, parity=parity)
     height = 2 * math.degrees(math.atan(reach))
     fewest = max(1, math.floor((180 - (height if poles else 0)) / height))
     best, best_score = None, (math.inf, math.inf)
@@ -152,6 +158,65 @@ def find_layout(
             if score < best_score:
                 best, best_score = found, score
     return best
+
+
+def _banded(
+    reach: float, offsets: tuple[float, ...], *, poles: bool, parity: int | None
+) -> Layout | None:
+    """The layout of fewest views whose rows cover bands of equal height, each by itself."""
+    cap = math.atan(reach)
+    tip = math.radians(max(abs(offset) for offset in offsets))
+    top = math.pi / 2 - cap + 2 * tip if poles else math.pi / 2
+    best: Layout | None = None
+    fewest = max(1, math.ceil(top / cap))
+    for num_rows in range(fewest, fewest + fewest // 4 + 4):
+        if parity is not None and num_rows % 2 != parity:
+            continue
+        half_band = top / num_rows
+        pitches = [(num_rows - 1 - 2 * k) * half_band for k in range(num_rows)]
+        counts = [_count_for(pitch, half_band, reach, tip, open_top=not poles) for pitch in pitches]
+        if None in counts:
+            continue
+        rows = [
+            Row(math.degrees(pitch), count or 1, (k % 2) / 2)
+            for k, (pitch, count) in enumerate(zip(pitches, counts, strict=True))
+        ]
+        if poles:
+            rows = [Row(90.0, 1, 0.0), *rows, Row(-90.0, 1, 0.0)]
+        if best is None or Layout(tuple(rows)).count < best.count:
+            best = Layout(tuple(rows))
+    return best
+
+
+def _count_for(
+    pitch: float, half_band: float, reach: float, tip: float, *, open_top: bool
+) -> int | None:
+    """Views around the ring that cover a band, however the layout is tipped; None: no number does.
+
+    With `open_top` a band that ends at a pole goes on ending there when it is tipped.
+    """
+    at_pole = open_top and abs(pitch) + half_band > math.pi / 2 - 1e-9
+    count, most = 1, math.ceil(math.pi * math.cos(max(0, abs(pitch) - tip)) / math.atan(reach)) + 4
+    for offset in (-tip, 0.0, tip):
+        tipped = abs(pitch) + offset
+        if tipped > math.pi / 2:
+            return None
+        high = math.pi / 2 if at_pole else min(math.pi / 2, tipped + half_band)
+        point = np.linspace(tipped - half_band, high, 17)[:, None]
+        while count <= most and _farthest(tipped, point, math.pi / count) > reach:
+            count += 1
+    return count if count <= most else None
+
+
+def _farthest(pitch: float, point: Floats, widest_turn: float) -> float:
+    """Reach that a view needs for points of these pitches, turned away by up to `widest_turn`."""
+    turn = np.linspace(0, widest_turn, 33)
+    flat = np.cos(point) * np.cos(turn)
+    depth = math.sin(pitch) * np.sin(point) + math.cos(pitch) * flat
+    across = np.cos(point) * np.sin(turn)
+    upward = np.abs(math.cos(pitch) * np.sin(point) - math.sin(pitch) * flat)
+    need = np.maximum(across, upward) / np.maximum(depth, 1e-6)
+    return math.inf if bool((depth <= 1e-6).any()) else float(need.max())
 
 
 def find_layouts(reach: float, offsets: tuple[float, ...]) -> tuple[Layout, ...]:

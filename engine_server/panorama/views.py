@@ -26,6 +26,8 @@ from .layouts import Layout, find_layout, find_layouts
 from .tables import LookupTable, View, build_table
 
 PITCH_OFFSETS_DEG = (0.0, 2.5, -2.5)
+"""Of views down to `FULL_TILT_FOV_DEG`; narrower ones are tipped less, in proportion."""
+FULL_TILT_FOV_DEG = 40.0
 NOMINAL_DENSITY = 4 / math.pi
 DENSITY_RANGE = (0.99, 2.0)
 MARGIN_CELLS = 0.5
@@ -114,7 +116,7 @@ def plan_views(
     fov_deg: float | None = None,
     margin_cells: float = MARGIN_CELLS,
     feather: float = 0.0,
-    pitch_offsets_deg: tuple[float, ...] = PITCH_OFFSETS_DEG,
+    pitch_offsets_deg: tuple[float, ...] | None = None,
 ) -> ViewPlan:
     """Choose the views of a stage.
 
@@ -125,7 +127,7 @@ def plan_views(
         fov_deg: Field of view; None chooses it by the density rule.
         margin_cells: Cells from its border that a view may not own; at least half a cell.
         feather: See `build_table`.
-        pitch_offsets_deg: The tilts that steps take in turn.
+        pitch_offsets_deg: The tilts that steps take in turn; None: see `PITCH_OFFSETS_DEG`.
 
     Raises:
         InvalidJob: The grid is not 2:1, the window not square, or the views would sample the sphere
@@ -150,6 +152,9 @@ def plan_views(
             field="stages",
             nearest=fitting,
         )
+    if pitch_offsets_deg is None:
+        tilt = min(1.0, fov_deg / FULL_TILT_FOV_DEG)
+        pitch_offsets_deg = tuple(tilt * offset for offset in PITCH_OFFSETS_DEG)
     half = math.tan(math.radians(fov_deg) / 2)
     margin = max(margin_cells, 0.5) * 2 / width
     layouts = find_layouts(half * (1 - margin), tuple(pitch_offsets_deg))

@@ -71,7 +71,7 @@ def test_the_number_of_views_that_estimates_count_is_that_of_the_layouts() -> No
             latent_height=rung.grid_height // 8,
             fov_deg=rung.fov_deg,
         )
-        assert rung.views == sum(plan.view_counts) / len(plan.view_counts)
+        assert rung.views == plan.fixed.count
 
 
 def test_a_larger_or_longer_job_is_estimated_to_take_longer() -> None:

@@ -11,13 +11,14 @@ from torch import Tensor
 
 from ...panorama.erp import wrap_cells
 from ..adapter import Cond, LatentSpec, ViewGeometry
+from ..tiles import decode_in_tiles
 from . import light
 from .autoencoder import CHANNELS, RATIO
 from .checkpoint import load_weights
 from .text import TOKENS, needs_real_model, pad_tokens, tokenize
 
-MARGIN_ACROSS = 8  # cells decoded beyond the seam: all that the decoder can see
-MARGIN_UP = 4  # cells decoded beyond a pole
+MARGIN_ACROSS = 8  # cells coded beyond the seam: all that the decoder can see
+MARGIN_UP = 4  # cells encoded beyond a pole
 
 SPEC = LatentSpec(
     channels=CHANNELS,
@@ -130,13 +131,18 @@ class PreviewAdapter:
         return torch.stack(out, dim=1).to(frames.device)
 
     def decode(self, latents: Tensor, *, wraps: bool) -> Iterator[Tensor]:
-        """Pictures [3, 8h, 8w] in -1..1 of latents [C, F, h, w], one frame at a time."""
-        across, up = (MARGIN_ACROSS, MARGIN_UP) if wraps else (0, 0)
+        """Pictures [3, 8h, 8w] in -1..1 of latents [C, F, h, w], one frame at a time.
+
+        A panorama goes to the device tile by tile; its pictures lie on the CPU.
+        """
         for index in range(latents.shape[1]):
-            cells = latents[:, index].to(self._device, torch.float32)
+            cells = latents[:, index]
             if wraps:
-                cells = with_margins(cells, up, across)
-            with torch.inference_mode():
-                picture = self._autoencoder.decode(cells[None])[0].clamp(-1.0, 1.0)
-            top, left = up * RATIO, across * RATIO
-            yield picture[:, top : picture.shape[1] - top, left : picture.shape[2] - left]
+                yield decode_in_tiles(cells, self._picture, ratio=RATIO, margin=MARGIN_ACROSS)
+            else:
+                yield self._picture(cells)
+
+    @torch.inference_mode()
+    def _picture(self, cells: Tensor) -> Tensor:
+        cells = cells.to(self._device, torch.float32)
+        return self._autoencoder.decode(cells[None])[0].clamp(-1.0, 1.0)
