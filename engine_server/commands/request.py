@@ -21,7 +21,7 @@ DEFAULT_SECONDS = 5.0
 SECONDS_FPS = 24.0
 """Frames a second when only a length is asked for: what Blender's scenes run at."""
 
-DEFAULT_STRENGTH = {"keep": 1.0, "animate": 0.6}
+DEFAULT_STRENGTH = {"keep": 1.0, "animate": 0.8}
 PHOTOGRAPH_AT = "YAW,PITCH,FOV"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-HOLD_SIGMAS = (0.15, 0.5)
-"""Noise levels over which a still that comes alive is let go of: above, the layout is the still's;
-below, the model makes the parts that move and those that do not agree. Measured: DECISIONS.md."""
+HOLD_SIGMA = 0.3
+"""Noise level above which a still that comes alive is held wholly."""
+HOLD_LAST = 0.8
+"""How strongly it is held at noise level 0; the rest lets the model make moving and standing parts
+agree. Both measured: DECISIONS.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,18 +21,21 @@ class Keep:
     Attributes:
         latents: The given picture, ``[C, F, H, W]`` (F may be 1: a still).
         mask: 1 where it is kept, ``[H, W]`` or anything that broadcasts to the latents.
-        hold: 1 where it comes alive, likewise: the mean over time is held to it while the noise is
-            high, and what differs from the mean is free; None where nothing does.
+        hold: 1 where it comes alive, likewise: the mean over time is held to it, and what differs
+            from the mean is free; None where nothing does.
     """
 
     latents: Tensor
     mask: Tensor
     hold: Tensor | None = None
 
-    def apply(self, denoised: Tensor, sigma: float = 0.0) -> Tensor:
-        """`denoised` at noise level `sigma` with the kept part put in its place."""
-        pull = _rise(sigma, *HOLD_SIGMAS)
-        if self.hold is not None and pull > 0:
+    def apply(self, denoised: Tensor, sigma: float | None = None) -> Tensor:
+        """`denoised` at noise level `sigma` with what is given in its place.
+
+        Without a noise level, in a finished picture, with what is kept alone.
+        """
+        if self.hold is not None and sigma is not None:
+            pull = HOLD_LAST + (1 - HOLD_LAST) * _rise(sigma, 0.0, HOLD_SIGMA)
             away = self.latents.mean(1, keepdim=True) - denoised.mean(1, keepdim=True)
             denoised = denoised + pull * self.hold * away
         return torch.lerp(denoised, self.latents.expand_as(denoised), self.mask.expand_as(denoised))

@@ -7,7 +7,7 @@ import torch
 
 from panoloom.engine_server.denoise.finish import _read_keep, packed
 from panoloom.engine_server.denoise.fuse import read_picture
-from panoloom.engine_server.denoise.keep import HOLD_SIGMAS, Keep
+from panoloom.engine_server.denoise.keep import HOLD_LAST, Keep
 from panoloom.engine_server.panorama.views import plan_views
 
 STILL = torch.randn(2, 1, 16, 32, generator=torch.Generator().manual_seed(1))
@@ -21,16 +21,17 @@ def test_a_still_that_comes_alive_is_the_mean_of_its_loop_and_its_motion_is_the_
     assert alive.diff(dim=1) == pytest.approx(MOVING.diff(dim=1), abs=1e-5)
 
 
-def test_it_is_let_go_of_when_the_noise_is_low():
+def test_it_is_held_a_little_less_when_the_noise_is_low_and_not_again_when_all_is_done():
     keep = Keep(latents=STILL, mask=NOTHING, hold=ALL)
-    assert torch.equal(keep.apply(MOVING, sigma=HOLD_SIGMAS[0]), MOVING)
     assert torch.equal(keep.apply(MOVING), MOVING)
-    away = [
-        float((keep.apply(MOVING, sigma=sigma).mean(1) - STILL[:, 0]).abs().mean())
-        for sigma in (0.1, 0.2, 0.3, 0.4, 0.5)
-    ]
-    assert away == sorted(away, reverse=True)
-    assert away[-1] < 1e-5
+
+    def away(picture: torch.Tensor) -> float:
+        return float((picture.mean(1) - STILL[:, 0]).abs().mean())
+
+    shares = [away(keep.apply(MOVING, sigma=s)) / away(MOVING) for s in (1.0, 0.3, 0.2, 0.1, 0.0)]
+    assert shares[:2] == pytest.approx([0, 0], abs=1e-5)
+    assert shares[1:] == sorted(shares[1:])
+    assert shares[-1] == pytest.approx(1 - HOLD_LAST, abs=1e-4)
 
 
 def test_what_the_mask_holds_stands_still_in_it():
