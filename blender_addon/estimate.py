@@ -19,8 +19,10 @@ MEGAPIXEL_S = 0.5  # decoding and writing
 START_S = 6.0
 MODEL_FPS = 8.0
 WINDOW_FRAMES = 8
-RUNGS = {512: (11.5, 1.0), 1024: (27.0, 0.5), 2048: (83.0, 0.375), 4096: (309.0, 0.25)}
+RUNGS = {512: (12.0, 1.0), 1024: (26.0, 0.5), 2048: (91.0, 0.375), 4096: (340.0, 0.25)}
 """Width in pixels: views a step, and the share of the steps that a loop spends there."""
+MEMORY_GB = {512: 0.7, 1024: 1.5}
+"""Width in pixels: what the worker took for five seconds; larger ones were not measured."""
 MAX_PACES = 12
 LEAST_S = 1.0
 
@@ -30,18 +32,21 @@ class Estimate:
     """What a loop will take.
 
     Attributes:
+        memory_gb: 0 where it was not measured.
         is_measured: Whether loops of this machine say so, or only the table.
     """
 
     seconds: float
     disk_bytes: int
+    memory_gb: float
     is_measured: bool
 
     @property
     def text(self) -> str:
         """One line for the panel."""
         source = "" if self.is_measured else ", a guess"
-        return f"About {duration(self.seconds)}{source}; {size(self.disk_bytes)} on disk"
+        memory = f", {self.memory_gb:g} GB of memory" if self.memory_gb else ""
+        return f"About {duration(self.seconds)}{source}{memory}; {size(self.disk_bytes)} on disk"
 
 
 def estimate(
@@ -58,7 +63,8 @@ def estimate(
     pace = median(paces) if paces else 1.0
     pixels = width * (width // 2)
     per_frame = pixels * (EXR_BYTES_PER_PIXEL + MOVIE_BYTES_PER_PIXEL)
-    return Estimate(guess * pace, int(per_frame * num_frames + FIXED_BYTES), bool(paces))
+    disk = int(per_frame * num_frames + FIXED_BYTES)
+    return Estimate(guess * pace, disk, MEMORY_GB.get(width, 0.0), bool(paces))
 
 
 def table_s(*, width: int, num_frames: int, seconds: float, steps: int, guided: bool) -> float:

@@ -1,10 +1,14 @@
 """Build the Blender extension.
 
     python packaging/build_extension.py --out dist [--platform linux-x64|all]
+    python packaging/build_extension.py --repository site      # every platform, and the index
 
 Standard library and pip alone. One zip a platform, by default this machine's, with the wheels of
 every Python that Blender 4.2 to 5.2 brings (3.11 and 3.13). pyzmq stays at 26.4.0: later ones ship
 one wheel for several Pythons (abi3), which Blender's index then offers to Python 3.11 only.
+
+A repository is a folder of static files: put it on any web server, and people add the address of
+its index.json under Preferences, Get Extensions, Repositories.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 from platform import machine, system
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ("pyzmq==26.4.0", "msgpack==1.1.2")
@@ -35,6 +40,8 @@ MACHINES = {  # (system, machine) as Python names them -> Blender's name of the 
     ("Darwin", "x86_64"): "macos-x64",
 }
 SUFFIXES = {".py", ".md"}
+SAMPLE = ("sample.mp4", "sample.json")  # made by make_sample.py
+MAX_SAMPLE_BYTES = 2_000_000
 EPOCH = (2026, 1, 1, 0, 0, 0)  # one date for every entry: the same tree gives the same zip
 
 
@@ -102,6 +109,8 @@ def members() -> dict[str, Path]:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix in SUFFIXES and "__pycache__" not in path.parts:
                 files[path.relative_to(ROOT).as_posix()] = path
+    for name in SAMPLE:
+        files[f"sample/{name}"] = ROOT / "packaging" / "sample" / name
     return {name: path for name, path in files.items() if path.is_file()}
 
 
@@ -137,7 +146,7 @@ def validator() -> Path | None:
 
 
 def validate(target: Path, tool: Path) -> None:
-    """Let Blender's tool judge the unpacked zip by `build`, which checks more than `validate`.
+    """Let Blender's tool judge the unpacked zip by `validate` and by `build`, which checks more.
 
     Raises:
         BuildError: with what the tool said.
@@ -145,12 +154,36 @@ def validate(target: Path, tool: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         with zipfile.ZipFile(target) as archive:
             archive.extractall(Path(folder) / "source")
-        command = [sys.executable, str(tool), "build", "--source-dir", f"{folder}/source"]
-        done = subprocess.run(
-            [*command, "--output-dir", folder], capture_output=True, text=True, check=False
-        )
+        source = f"{folder}/source"
+        for words in (
+            ["validate", source],
+            ["build", "--source-dir", source, "--output-dir", folder],
+        ):
+            done = run_tool(tool, words)
+            if done.returncode or "warning" in (done.stdout + done.stderr).lower():
+                raise BuildError(f"Blender refuses {target.name}:\n{done.stdout}{done.stderr}")
+
+
+def run_tool(tool: Path, words: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run Blender's extension tool."""
+    command = [sys.executable, str(tool), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def make_index(folder: Path, tool: Path) -> list[dict[str, Any]]:
+    """Write the repository's index.json for the zips in `folder`; returns what it lists.
+
+    Raises:
+        BuildError: The tool refused, or a zip would not be offered to every Blender it is for.
+    """
+    done = run_tool(tool, ["server-generate", "--repo-dir", str(folder), "--html"])
     if done.returncode:
-        raise BuildError(f"Blender refuses {target.name}:\n{done.stdout}{done.stderr}")
+        raise BuildError(f"Blender's tool made no index:\n{done.stdout}{done.stderr}")
+    listed = json.loads((folder / "index.json").read_text(encoding="utf-8"))["data"]
+    for entry in listed:
+        if sorted(entry.get("python_versions", ())) != sorted(PYTHONS):
+            raise BuildError(f"The index offers {entry['archive_url']} to other Pythons: {entry}")
+    return listed
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -162,25 +195,46 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "wheels")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "--repository",
+        type=Path,
+        help="folder to fill with the zips of every platform and an index",
+    )
     options = parser.parse_args(argv)
     tool = validator()
-    built = []
     try:
-        every = options.platform == "all"
-        for platform in PLATFORMS if every else [options.platform or this_platform()]:
-            target = build(platform, options.out, options.cache)
-            if tool:
-                validate(target, tool)
-            built.append({"platform": platform, "path": str(target), "validated": tool is not None})
-            if not options.json:
-                checked = "checked by Blender's tool" if tool else "not checked: no bpy here"
-                print(f"{target}  {target.stat().st_size / 1e6:.1f} MB, {checked}")
+        every = options.platform == "all" or options.repository
+        platforms = list(PLATFORMS) if every else [options.platform or this_platform()]
+        built = build_all(platforms, options.repository or options.out, options.cache, tool)
+        if options.repository:
+            if tool is None:
+                raise BuildError("An index needs Blender's tool: `packaging/run.py setup` first.")
+            make_index(options.repository, tool)
     except BuildError as error:
         print(f"build_extension: {error}", file=sys.stderr)
         return 1
     if options.json:
         print(json.dumps({"built": built}))
+        return 0
+    for made in built:
+        checked = "checked by Blender's tool" if tool else "not checked: no bpy here"
+        print(f"{made['path']}  {Path(made['path']).stat().st_size / 1e6:.1f} MB, {checked}")
+    if options.repository:
+        print(f"{options.repository / 'index.json'}  the repository's index")
     return 0
+
+
+def build_all(
+    platforms: list[str], out: Path, cache: Path, tool: Path | None
+) -> list[dict[str, Any]]:
+    """The zips of these platforms, each held against Blender's tool where there is one."""
+    built = []
+    for platform in platforms:
+        target = build(platform, out, cache)
+        if tool:
+            validate(target, tool)
+        built.append({"platform": platform, "path": str(target), "validated": tool is not None})
+    return built
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROMPT = "clouds at sunset over a calm sea"
-SIZE, SECONDS, FPS, SEED = "1024x512", 5, 24, 7
+SIZE, SECONDS, FPS, SEED = "1024x512", 4, 24, 7
 MAX_BYTES = 2_000_000
 
 
@@ -43,7 +43,10 @@ def main(argv: list[str] | None = None) -> int:
         loop = json.loads(made.read_text(encoding="utf-8"))["loop"]
         size = (made.parent / "loop.mp4").stat().st_size
         if size > MAX_BYTES:
-            print(f"make_sample: {size} bytes; {MAX_BYTES} are the most.", file=sys.stderr)
+            print(
+                f"make_sample: {size} bytes; {MAX_BYTES} are the most. Take fewer --seconds.",
+                file=sys.stderr,
+            )
             return 1
         words.out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made.parent / "loop.mp4", words.out / "sample.mp4")

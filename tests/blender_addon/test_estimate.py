@@ -32,7 +32,7 @@ def test_table_says_what_the_engine_itself_expects(size, steps, seconds):
     )
     found = estimate.estimate(**words, guided=True, paces=())
     assert found.seconds == pytest.approx(estimate_s(plan(spec)), rel=0.25)
-    assert found.disk_bytes == pytest.approx(estimate_bytes(spec), rel=0.1)
+    assert found.disk_bytes == pytest.approx(estimate_bytes(spec), rel=0.25)
 
 
 def test_past_loops_correct_the_table():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import tomllib
 import zipfile
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_manifest_names_its_wheels_before_the_first_table():
     manifest = tomllib.loads(builder.manifest_text("linux-x64", wheels))
     assert manifest["platforms"] == ["linux-x64"]
     assert manifest["wheels"] == [f"./wheels/{wheel.name}" for wheel in wheels]
-    assert set(manifest["permissions"]) == {"network", "files"}
+    assert set(manifest["permissions"]) == {"network", "files", "clipboard"}
 
 
 def test_manifest_has_the_version_of_the_project():
@@ -120,3 +121,29 @@ def test_zip_holds_the_wheels_of_both_pythons_and_is_the_same_twice(tmp_path, mo
     with zipfile.ZipFile(first) as archive:
         assert sum(name.startswith("wheels/") for name in archive.namelist()) == 2
         assert "blender_manifest.toml" in archive.namelist()
+
+
+def test_sample_is_in_the_zip_and_small():
+    members = builder.members()
+    assert {f"sample/{name}" for name in builder.SAMPLE} <= set(members)
+    movie = members["sample/sample.mp4"]
+    assert movie.stat().st_size <= builder.MAX_SAMPLE_BYTES
+    facts = json.loads(members["sample/sample.json"].read_text(encoding="utf-8"))
+    assert set(facts) == {"prompt", "width", "height", "num_frames", "fps"}
+    assert facts["width"] == 2 * facts["height"]
+
+
+def test_repository_offers_each_zip_to_both_pythons(tmp_path):
+    tool = builder.validator()
+    wheels = ROOT / ".cache" / "wheels"
+    if tool is None or not all((wheels / name).is_dir() for name in builder.PLATFORMS):
+        pytest.skip("needs the Blender environment and the wheels of every platform at hand")
+    assert builder.main(["--repository", str(tmp_path)]) == 0
+    index = json.loads((tmp_path / "index.json").read_text(encoding="utf-8"))
+    assert {name for entry in index["data"] for name in entry["platforms"]} == set(
+        builder.PLATFORMS
+    )
+    for entry in index["data"]:
+        assert sorted(entry["python_versions"]) == ["3.11", "3.13"]
+        assert entry["blender_version_min"] == "4.2.0"
+        assert (tmp_path / entry["archive_url"]).is_file()
