@@ -109,12 +109,13 @@ def _keep(
 def directed(spec: JobSpec, adapter: Adapter) -> Adapter:
     """The model as this job's method sees it: told each direction's prompt.
 
-    With a reference it is not told the azimuth: the light stands where the picture has it.
+    With a reference it is not told the azimuth: the light stands where the picture has it. Nor is
+    it for a part that is repainted: a moon that is asked for there is to stand there.
     """
     return Directed(
         adapter=adapter,
         directions=directions_of(spec),
-        tells_azimuth=spec.reference is None,
+        tells_azimuth=spec.reference is None and spec.kind != "repaint",
     )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
 
+from ...shared.jobcheck import is_plane
 from ...shared.jobs import ArtifactRef, JobSpec, Progress
+from ..denoise.finish import Finished
 from ..denoise.loop import Cancelled
 from ..denoise.stages import StageState, StepDone, denoise_stages, first_state
 from ..models import catalog
@@ -21,7 +21,9 @@ from ..output.pictures import preview_jpeg
 from ..room import check_room
 from .base import BaseResult, latents_head, read_base
 from .checkpoint import Checkpoint
-from .condition import Conditioning, condition
+from .condition import Conditioning, condition, directed
+from .decoding import decoded, decoded_flat
+from .inspection import QualityInspector
 from .models import LoadedModels
 from .origin import made_with
 from .progress import ProgressMeter
@@ -82,10 +84,10 @@ def generate(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
         conditioning = base.steer(conditioning, job.spec.base.sigma)
     checkpoint = Checkpoint(job.work_dir, job.spec.sha256())
     start = checkpoint.load() or noise(job.spec, adapter, conditioning)
-    latents = denoise(job, adapter, conditioning, start, checkpoint, meter, reporter)
+    finished = denoise(job, adapter, conditioning, start, checkpoint, meter, reporter)
     if base is not None:
-        latents = base.settle(latents)
-    artifact = write(job, adapter, latents, conditioning, base, meter, reporter)
+        finished = replace(finished, latents=base.settle(finished.latents))
+    artifact = write(job, adapter, finished, conditioning, base, meter, reporter)
     checkpoint.clear()
     return artifact
 
@@ -107,6 +109,8 @@ def noise(spec: JobSpec, adapter: Adapter, conditioning: Conditioning) -> StageS
         adapter.spec,
         num_frames=num_latent_frames(spec, adapter),
         init=conditioning.init,
+        method=spec.method,
+        ring=spec.ring,
     )
     return replace(state, stage=first)
 
@@ -124,8 +128,8 @@ def denoise(
     checkpoint: Checkpoint,
     meter: ProgressMeter,
     reporter: Reporter,
-) -> torch.Tensor:
-    """Latents ``[C, F, H, W]`` of the finished panorama; previews and checkpoints on the way."""
+) -> Finished:
+    """The latents of the finished panorama; previews and checkpoints on the way."""
     spec = job.spec
     skipped = sum(stage.steps for stage in spec.stages[: first_stage(spec)])
     total = sum(stage.steps for stage in spec.stages) - skipped
@@ -135,12 +139,12 @@ def denoise(
     def on_step(done: StepDone) -> None:
         checkpoint.save(done.state)
         meter.tell("denoise", done.steps_done - skipped, total)
-        picture = next(iter(decode(spec, adapter, done.denoised[:, :1], conditioning)))
+        picture = next(iter(decode(spec, adapter, done.first_frame, conditioning)))
         reporter.preview(done.steps_done - skipped, *preview_jpeg(picture))
 
     return denoise_stages(
         spec.stages,
-        adapter=adapter,
+        adapter=directed(spec, adapter),
         cond=conditioning.cond,
         uncond=conditioning.uncond,
         guidance_scale=spec.guidance_scale,
@@ -153,28 +157,31 @@ def denoise(
         on_step=on_step,
         cancelled=reporter.cancelled,
         resume=start,
+        method=spec.method,
+        ring=spec.ring,
     )
 
 
 def decode(
-    spec: JobSpec, adapter: Adapter, latents: torch.Tensor, conditioning: Conditioning
+    spec: JobSpec, adapter: Adapter, finished: Finished, conditioning: Conditioning
 ) -> Iterator[np.ndarray]:
     """ERP frames [H, W, 3] float32, sRGB 0..1, one by one; what is kept is the reference itself.
 
-    A grid denser than the job's size is brought down to it by areas; a coarser stage keeps its own.
+    A coarser stage keeps its own size.
     """
-    for frame in adapter.decode(latents, wraps=True):
-        picture = np.moveaxis(frame.numpy(), 0, -1) * 0.5 + 0.5
-        picture = np.clip(picture, 0.0, 1.0).astype(np.float32)
-        if picture.shape[1] > spec.width:
-            picture = cv2.resize(picture, (spec.width, spec.height), interpolation=cv2.INTER_AREA)
+    size = (spec.width, spec.height)
+    if is_plane(spec.method):
+        frames = decoded_flat(adapter, finished.latents, ring=spec.ring)
+    else:
+        frames = decoded(adapter, finished, largest=size)
+    for picture in frames:
         yield conditioning.over(picture)
 
 
 def write(
     job: Job,
     adapter: Adapter,
-    latents: torch.Tensor,
+    finished: Finished,
     conditioning: Conditioning,
     base: BaseResult | None,
     meter: ProgressMeter,
@@ -189,12 +196,21 @@ def write(
 
     spec = job.spec
     meter.tell("write", 0, spec.num_frames)
-    frames = decode(spec, adapter, latents, conditioning)
-    agreement = MotionAgreement()
+    latents = finished.latents
+    frames = decode(spec, adapter, finished, conditioning)
+    coarse = latents if base is None else base.latents
+    agreement = MotionAgreement(width=coarse.shape[-1], surface=spec.surface)
     if base is not None and base.old is None:
-        frames = agreement.watch(frames, decode(spec, adapter, base.latents, conditioning))
+        frames = agreement.watch(
+            frames, decode(spec, adapter, Finished(latents=base.latents), conditioning)
+        )
     writer = ArtifactWriter(
-        job.library, spec, job.job_id, made_with=made_with(spec), notes=conditioning.notes
+        job.library,
+        spec,
+        job.job_id,
+        made_with=made_with(spec),
+        notes=conditioning.notes,
+        inspector=QualityInspector(spec),
     )
     with writer:
         writer.write(
