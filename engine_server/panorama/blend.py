@@ -24,6 +24,7 @@ BORDER_PX = 2
 """Pixels repeated around each view on the sheet: what the interpolation reaches."""
 
 RANKS = 3
+MOST_SAMPLES = 4
 STRIP = 4096
 BLOCK_PIXELS = 2**18
 Picture = NDArray[np.float32]
@@ -118,10 +119,14 @@ class ViewBlend:
 
 
 def finer_than_pixels(view: Pinhole, *, view_px: tuple[int, int], width: int) -> int:
-    """How many samples a side a pixel of the panorama needs where a view is densest: its border."""
+    """How many samples a side a pixel of the panorama needs where a view is densest: its border.
+
+    At most `MOST_SAMPLES`, for pictures far smaller than the views would allow.
+    """
     half = math.tan(math.radians(view.fov_deg) / 2)
     pixels_per_rad = view_px[1] / (2 * half) * (1 + half**2)
-    return max(1, math.ceil(pixels_per_rad / (width / (2 * math.pi)) - 0.1))
+    needed = math.ceil(pixels_per_rad / (width / (2 * math.pi)) - 0.1)
+    return min(MOST_SAMPLES, max(1, needed))
 
 
 def _row_blocks(height: int, width: int) -> Iterator[tuple[int, int]]:
