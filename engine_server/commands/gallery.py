@@ -20,6 +20,7 @@ from ...shared.errors import PanoloomError
 from ...shared.jobs import JobState
 from ...shared.jobview import JobView
 from ...shared.wire import new_id
+from ..quality.document import JSON_NAME
 from ..quality.report import evaluate_video
 from .access import add_library_word, engine_or_own, library_of
 from .exits import DONE, INTERRUPTED, JOB_FAILED
@@ -93,24 +94,20 @@ def make_loop(family: str, args: argparse.Namespace, library: Path, bar: Progres
     return view
 
 
-def measured(family: str, folder: Path, manifest_sha256: str, out: Path) -> dict[str, Any]:
-    """The figures of a result; kept beside the gallery, so that they are measured once."""
-    kept = out / f"{family}.json"
+def measured(family: str, folder: Path) -> dict[str, Any]:
+    """The figures of a result: those that lie in its folder, else measured now."""
+    kept = folder / JSON_NAME
     if kept.is_file():
-        row = json.loads(kept.read_text(encoding="utf-8"))
-        if row["manifest_sha256"] == manifest_sha256:
-            return row
-    report = evaluate_video(folder)
-    row = {
+        plain = json.loads(kept.read_text(encoding="utf-8"))
+    else:
+        plain = evaluate_video(folder).to_plain()
+    return {
         "prompt": PROMPTS[family],
         "folder": folder.name,
-        "manifest_sha256": manifest_sha256,
-        "level": report.verdict.level,
-        "headline": report.verdict.headline,
-        "figures": report.figures(),
+        "level": plain["verdict"]["level"],
+        "headline": plain["verdict"]["headline"],
+        "figures": plain["figures"],
     }
-    kept.write_text(json.dumps(row, indent=1) + "\n", encoding="utf-8")
-    return row
 
 
 def table(rows: dict[str, dict[str, Any]], what: str) -> str:
@@ -129,7 +126,7 @@ def _cell(value: float | None) -> str:
 
 def contact_sheet(posters: dict[str, Path], across: int = ACROSS) -> np.ndarray:
     """Posters in rows, with the family's name on each, uint8 BGR."""
-    height = TILE_WIDTH // 2
+    height, across = TILE_WIDTH // 2, min(across, len(posters))
     tiles = []
     for family, path in posters.items():
         picture = cv2.imread(str(path))
@@ -178,7 +175,7 @@ def main(argv: list[str] | None = None) -> int:
                 bar.say(f"{family}: {view.error}")
                 continue
             folder = Path(view.artifact.folder)
-            rows[family] = measured(family, folder, view.artifact.manifest_sha256, args.out)
+            rows[family] = measured(family, folder)
             posters[family] = folder / "poster.png"
             bar.say(f"{family}: {rows[family]['level']}, {rows[family]['headline']}")
     if rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +13,7 @@ from panoloom.engine_server.models.preview import families
 from panoloom.engine_server.models.preview.text import tokenize
 
 FIGURES = dict.fromkeys(gallery.COLUMNS, 0.5) | {"pole_crossing": None}
-ROW = {"figures": FIGURES, "level": "fine", "headline": "All well.", "manifest_sha256": "abc"}
+ROW = {"figures": FIGURES, "level": "fine", "headline": "All well."}
 
 
 def test_every_family_has_a_prompt_that_the_model_understands():
@@ -30,10 +29,13 @@ def test_table_has_a_cell_for_each_figure_and_none_for_what_could_not_be_told():
     assert {line.count("|") for line in lines[2:]} == {len(gallery.COLUMNS) + 3}
 
 
-def test_result_that_was_measured_is_not_measured_again(tmp_path, monkeypatch):
-    (tmp_path / "sea.json").write_text(json.dumps(ROW), encoding="utf-8")
+def test_figures_that_lie_in_the_folder_are_not_measured_again(tmp_path, monkeypatch):
+    plain = {"verdict": {"level": "fine", "headline": "All well."}, "figures": FIGURES}
+    (tmp_path / "quality.json").write_text(json.dumps(plain), encoding="utf-8")
     monkeypatch.setattr(gallery, "evaluate_video", lambda folder: pytest.fail("measured again"))
-    assert gallery.measured("sea", Path("folder"), "abc", tmp_path) == ROW
+    row = gallery.measured("sea", tmp_path)
+    assert (row["level"], row["figures"]) == ("fine", FIGURES)
+    assert row["prompt"] == gallery.PROMPTS["sea"]
 
 
 def test_contact_sheet_shows_every_poster_in_rows(tmp_path):

@@ -41,9 +41,9 @@ class Lesson:
         epochs: Passes over all of them.
     """
 
-    level: int = 150
-    free: int = 600
-    epochs: int = 12
+    level: int = 120
+    free: int = 400
+    epochs: int = 10
     seed: int = 0
 
 
@@ -86,7 +86,7 @@ def pictures_of(clip: Tensor) -> Tensor:
 
 
 def shown(look: Look) -> Tensor:
-    """The two pictures of a look at a world, [6, 64, 64]."""
+    """The two pictures of a look at a world, [6, 64, 64], drawn at the size they are looked at."""
     times = worlds.frame_times(SPAN + 1, look.start_s)[[0, SPAN]]
     clip = worlds.render_view(
         look.world,
@@ -94,6 +94,7 @@ def shown(look: Look) -> Tensor:
         pitch_deg=look.pitch_deg,
         fov_deg=look.fov_deg,
         times_s=times,
+        size=SIZE,
     )
     return pictures_of(clip)
 
@@ -188,6 +189,7 @@ def save(model: FamilyNet, path: Path) -> None:
     part = path.with_suffix(".part")
     tensors = {name: value.half().contiguous() for name, value in model.state_dict().items()}
     save_file(tensors, part, metadata={"families": " ".join(model.names)})
+    part.chmod(0o644)
     part.replace(path)
 
 
