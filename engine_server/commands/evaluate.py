@@ -51,6 +51,8 @@ def add_to(commands: Any) -> None:
     ends = parser.add_mutually_exclusive_group()
     ends.add_argument("--loop", dest="loop", action="store_true", default=None, help="it loops")
     ends.add_argument("--no-loop", dest="loop", action="store_false", help="it has two ends")
+    add("--surface", choices=("sphere", "ring", "plane"),
+        help="what frames lie on (default: a sphere when twice as wide as high)")  # fmt: skip
     add("--json", action="store_true", help="print quality.json")
     parser.set_defaults(run=run)
 
@@ -59,7 +61,9 @@ def run(options: argparse.Namespace) -> int:
     """Measure, write, report. The status is 0 whatever the verdict."""
     from ..quality.report import evaluate_video  # loads OpenCV and torch: not for --help
 
-    report = evaluate_video(options.path, fps=options.fps, loop=options.loop)
+    report = evaluate_video(
+        options.path, fps=options.fps, loop=options.loop, surface=options.surface
+    )
     written = [] if options.out is None else write_report(report, options.out)
     if options.json:
         print(json.dumps(report.to_plain()))

@@ -2,8 +2,8 @@
 
 Flow and differences are taken on copies of at most `WORK_WIDTH` pixels across, so that a minute of
 8K costs what a minute of 1K costs; the seam and the poles are measured on the frame itself.
-A frame twice as wide as high is a full sphere: its rows weigh by their solid angle, its width is a
-ring and its rows continue over the poles. Any other frame is a plane whose rows weigh the same.
+On a sphere rows weigh by their solid angle, the width is a ring and rows continue over the poles;
+on a plane, or on a ring that is flat, all rows weigh the same.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from functools import cached_property
 import cv2
 import numpy as np
 
+from ...shared.errors import InvalidJob
 from ..panorama.erp import wrap_cells
 
 WORK_WIDTH = 512
 REGION_COLUMNS = 8
 REGION_ROWS = 4
+SURFACES = ("sphere", "ring", "plane")
 
 
 @dataclass(frozen=True)
@@ -29,17 +31,23 @@ class Canvas:
 
     Attributes:
         width, height: Of its frames, pixels.
-        ring: Whether the right edge goes on at the left one.
+        surface: What they lie on: a "sphere" (equirectangular panoramas of everything around the
+            viewer), a "ring" (flat, its sides meet) or a "plane".
     """
 
     width: int
     height: int
-    ring: bool = True
+    surface: str = "sphere"
 
     @property
     def is_sphere(self) -> bool:
-        """Whether frames are equirectangular panoramas of everything around the viewer."""
-        return self.ring and self.width == 2 * self.height and self.width % 2 == 0
+        """Whether rows go on over the poles."""
+        return self.surface == "sphere"
+
+    @property
+    def ring(self) -> bool:
+        """Whether the right edge goes on at the left one."""
+        return self.surface != "plane"
 
     @cached_property
     def work_size(self) -> tuple[int, int]:
@@ -130,6 +138,25 @@ class Canvas:
     @property
     def _num_columns(self) -> int:
         return min(REGION_COLUMNS, self.work_size[1])
+
+
+def make_canvas(width: int, height: int, surface: str | None) -> Canvas:
+    """The canvas of frames of a size; None: a sphere when twice as wide as high, else a plane.
+
+    Raises:
+        InvalidJob: An unknown surface, or a sphere that is not twice as wide as high.
+    """
+    if surface is None:
+        surface = "sphere" if width == 2 * height else "plane"
+    if surface not in SURFACES:
+        known = ", ".join(SURFACES)
+        raise InvalidJob(f"The surface is one of {known}, not '{surface}'.", field="surface")
+    if surface == "sphere" and width != 2 * height:
+        raise InvalidJob(
+            f"A sphere is twice as wide as high; the frames have {width}x{height} pixels.",
+            field="surface",
+        )
+    return Canvas(width, height, surface)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class Comfort:
         self._east, self._north = _tangents(directions)
         weights = np.repeat(canvas.row_weights[:, None], width, axis=1)
         self._weights = weights[self._thin].reshape(-1).astype(np.float64)
-        self._band = np.abs(directions[:, 2]) < np.sin(np.radians(HORIZON_DEG))
+        near = np.abs(directions[:, 2]) < np.sin(np.radians(HORIZON_DEG))
+        self._band = near if near.any() else np.ones_like(near)
         self.turns: list[np.ndarray] = []
         self._agreement: list[float] = []
         self._tilts: list[np.ndarray] = []

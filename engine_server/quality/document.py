@@ -57,6 +57,7 @@ _FLAT = {
 }
 _WORSE_POLE = {
     "pole_constancy": "constancy",
+    "pole_closing": "closing",
     "pole_crossing": "crossing",
     "pole_pinch": "pinch",
     "pole_spin_deg_s": "spin_deg_s",

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...shared.errors import InvalidJob
 from .album import Album
-from .canvas import Canvas
+from .canvas import Canvas, make_canvas
 from .comfort import FIGURES as COMFORT_FIGURES
 from .comfort import Comfort
 from .cuts import Cuts, reversal
@@ -35,8 +35,8 @@ class Evaluation:
     Args:
         fps: Frames a second.
         loop: Whether the last frame leads to the first.
-        ring: Whether the right edge goes on at the left one; only asked of frames that are not
-            twice as wide as high.
+        surface: "sphere", "ring" or "plane"; None: a sphere when frames are twice as wide as high,
+            else a plane.
         prompt: What was asked for; plug-ins may want it.
         source: A name for the report.
         remarks: Sentences on what had to be assumed.
@@ -47,7 +47,7 @@ class Evaluation:
         *,
         fps: float,
         loop: bool = True,
-        ring: bool = True,
+        surface: str | None = None,
         prompt: str = "",
         source: str = "",
         remarks: tuple[str, ...] = (),
@@ -56,7 +56,7 @@ class Evaluation:
             raise InvalidJob(
                 f"Frames a second have to be a number above 0, not {fps}.", field="fps"
             )
-        self._fps, self._loop, self._ring = float(fps), loop, ring
+        self._fps, self._loop, self._surface = float(fps), loop, surface
         self._prompt, self._source, self._remarks = prompt, source, remarks
         self._meters: _Meters | None = None
         self._first: Moment | None = None
@@ -72,7 +72,7 @@ class Evaluation:
         frame = _eight_bit(frame)
         meters = self._meters
         if meters is None:
-            canvas = Canvas(width=frame.shape[1], height=frame.shape[0], ring=self._ring)
+            canvas = make_canvas(frame.shape[1], frame.shape[0], self._surface)
             meters = self._meters = _Meters(canvas, self._fps)
         shape = (meters.canvas.height, meters.canvas.width, 3)
         if frame.shape != shape:
@@ -112,8 +112,7 @@ class Evaluation:
             "num_frames": self._count,
             "fps": self._fps,
             "loop": self._loop,
-            "projection": "equirectangular" if canvas.is_sphere else "plane",
-            "ring": canvas.ring,
+            "surface": canvas.surface,
             "measured_width": canvas.work_size[1],
             "remarks": list(self._remarks),
         }

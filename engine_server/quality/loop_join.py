@@ -4,6 +4,11 @@ R = (D(N-1 -> 0) + floor) / (median_t D(t -> t+1) + floor), D the mean differenc
 the mean speed of the flow (degrees a second), in each of the 14 views and in 32 regions: a mean
 over the whole frame hides a jump in one place. A join passes where R is at most `LIMIT` or D no
 larger than the 95th percentile of the other pairs.
+
+Some place passes that by chance no more than 15 pairs allow, even in a perfect loop: so there is
+also the excess of a pair, the largest of (D_t + floor) / (max over other pairs of D + floor) over
+the views or the regions, for the join and for every other pair. A join stands out whose excess is
+beyond that of all others.
 """
 
 from __future__ import annotations
@@ -68,6 +73,8 @@ class LoopJoin:
             "worst_view_by_flow": max(each["ratio"] for each in view_speeds),
             "worst_region_by_flow": max(each["ratio"] for each in region_speeds),
             "passes": all(each["passes"] for each in (*views, *regions)),
+            "excess_views": excess(self._views, LEVEL_FLOOR),
+            "excess_regions": excess(self._regions, LEVEL_FLOOR),
             "stalls": whole["ratio"] < STALL and whole["join"] < (whole["interior_p5"] or 0.0),
             "views": views,
             "regions": regions,
@@ -96,3 +103,12 @@ def compare(values: list[np.ndarray], floor: float) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def excess(values: list[np.ndarray], floor: float) -> dict[str, float]:
+    """How far the join goes beyond all other pairs somewhere, and how far any other pair does."""
+    table = np.array(values) + floor
+    ordered = np.sort(table, axis=0)
+    others = np.where(table == ordered[-1], ordered[-2], ordered[-1])
+    beyond = (table / others).max(axis=1)
+    return {"join": float(beyond[-1]), "interior_max": float(beyond[:-1].max())}

@@ -69,7 +69,7 @@ def page(report: dict[str, Any], pictures: dict[str, bytes]) -> bytes:
 def _what(video: dict[str, Any]) -> str:
     length = video["num_frames"] / video["fps"]
     kind = "loop" if video["loop"] else "clip with two ends"
-    shape = "" if video["projection"] == "equirectangular" else ", no full sphere"
+    shape = "" if video["surface"] == "sphere" else f" on a {video['surface']}"
     text = f"{video['width']}x{video['height']}{shape}, {video['num_frames']} frames at "
     text += f"{video['fps']:g} a second ({length:.2f} s), {kind}."
     return " ".join([text, *video["remarks"]])

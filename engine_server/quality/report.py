@@ -25,7 +25,7 @@ def evaluate_frames(
     *,
     fps: float,
     loop: bool = True,
-    ring: bool = True,
+    surface: str | None = None,
     prompt: str = "",
     source: str = "",
     remarks: tuple[str, ...] = (),
@@ -36,15 +36,15 @@ def evaluate_frames(
         frames: Any iterable of them, or a callable that returns one.
         fps: Frames a second.
         loop: Whether the last frame leads to the first.
-        ring: Whether the right edge goes on at the left one; a frame twice as wide as high is then
-            taken for a full sphere.
+        surface: "sphere", "ring" or "plane"; None: a sphere when frames are twice as wide as high,
+            else a plane.
         prompt, source, remarks: See `Evaluation`.
 
     Raises:
         InvalidJob: No frame, or frames of different shapes.
     """
     evaluation = Evaluation(
-        fps=fps, loop=loop, ring=ring, prompt=prompt, source=source, remarks=remarks
+        fps=fps, loop=loop, surface=surface, prompt=prompt, source=source, remarks=remarks
     )
     for frame in frames() if callable(frames) else frames:
         evaluation.add(frame)
@@ -52,13 +52,17 @@ def evaluate_frames(
 
 
 def evaluate_video(
-    path: Path | str, *, fps: float | None = None, loop: bool | None = None
+    path: Path | str,
+    *,
+    fps: float | None = None,
+    loop: bool | None = None,
+    surface: str | None = None,
 ) -> Report:
     """Measure a result's folder, a film, or a folder of EXR or PNG frames.
 
     Args:
         path: Where it lies.
-        fps, loop: Win over what the files say.
+        fps, loop, surface: Win over what the files say.
 
     Raises:
         InvalidJob: Nothing there that can be measured.
@@ -68,7 +72,7 @@ def evaluate_video(
         source,
         fps=source.fps,
         loop=source.loop,
-        ring=source.ring,
+        surface=surface or source.surface,
         prompt=source.prompt,
         source=source.path.name,
         remarks=source.remarks,

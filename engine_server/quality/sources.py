@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -31,7 +32,7 @@ class Source:
         frames: The film, or the files in order.
         fps: Frames a second.
         loop: Whether the last frame leads to the first.
-        ring: Whether the right edge goes on at the left one.
+        surface: "sphere", "ring" or "plane"; None where nobody says.
         prompt: What was asked for, where that is known.
         remarks: Sentences on what had to be assumed.
     """
@@ -40,7 +41,7 @@ class Source:
     frames: tuple[Path, ...]
     fps: float
     loop: bool
-    ring: bool = True
+    surface: str | None = None
     prompt: str = ""
     remarks: tuple[str, ...] = ()
 
@@ -84,9 +85,16 @@ def _result(path: Path, fps: float | None, loop: bool | None) -> Source:
         frames=frames,
         fps=fps or float(said.get("fps") or USUAL_FPS),
         loop=bool(said.get("loops", True)) if loop is None else loop,
-        ring=bool(job.get("ring", True)),
+        surface=_surface(manifest.get("projection", {})),
         prompt=str(job.get("prompt", "")),
     )
+
+
+def _surface(projection: dict[str, Any]) -> str:
+    """What the frames lie on, as a manifest says it."""
+    if projection.get("name") != "plane":
+        return "sphere"
+    return "ring" if projection.get("ring") else "plane"
 
 
 def _folder(path: Path, fps: float | None, loop: bool | None) -> Source:

@@ -19,7 +19,11 @@ class QualityInspector:
 
     def __init__(self, spec: JobSpec) -> None:
         self._evaluation = Evaluation(
-            fps=spec.fps, loop=spec.loop, ring=spec.ring, prompt=spec.prompt, source=spec.title
+            fps=spec.fps,
+            loop=spec.loop,
+            surface=spec.surface,
+            prompt=spec.prompt,
+            source=spec.title,
         )
 
     def add(self, frame: np.ndarray) -> None:
