@@ -162,8 +162,11 @@ def _read_keep(keep: Keep | None, table: LookupTable) -> Keep | None:
         share = share.expand(*share.shape[:2], table.height, table.width)
         return packed(read_picture(share.to(keep.latents.dtype), table)).clamp(0, 1)
 
+    views = (
+        read_picture(keep.latents, table) if keep.in_views is None else keep.in_views(table.views)
+    )
     return Keep(
-        latents=packed(read_picture(keep.latents, table)),
+        latents=packed(views),
         mask=seen(keep.mask),
         hold=None if keep.hold is None else seen(keep.hold),
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from ..panorama.tables import View
 
 HOLD_SIGMA = 0.3
 """Noise level above which a still that comes alive is held wholly."""
@@ -23,11 +26,14 @@ class Keep:
         mask: 1 where it is kept, ``[H, W]`` or anything that broadcasts to the latents.
         hold: 1 where it comes alive, likewise: the mean over time is held to it, and what differs
             from the mean is free; None where nothing does.
+        in_views: The latents ``[V, C, 1, h, w]`` of the given picture as views see it, for views
+            that keep a state of their own; None reads them from `latents`, which is softer.
     """
 
     latents: Tensor
     mask: Tensor
     hold: Tensor | None = None
+    in_views: Callable[[Sequence[View]], Tensor] | None = None
 
     def apply(self, denoised: Tensor, sigma: float | None = None) -> Tensor:
         """`denoised` at noise level `sigma` with what is given in its place.

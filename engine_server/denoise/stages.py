@@ -227,7 +227,7 @@ def _resized(keep: Keep | None, plan: StagePlan) -> Keep | None:
         return None
     mask = resized(keep.mask, plan).clamp(0, 1)
     hold = None if keep.hold is None else resized(keep.hold, plan).clamp(0, 1)
-    return Keep(latents=resized(keep.latents, plan), mask=mask, hold=hold)
+    return replace(keep, latents=resized(keep.latents, plan), mask=mask, hold=hold)
 
 
 def _teller(

@@ -19,7 +19,7 @@ from ..conditioning.reference import ReferencePicture, read_reference
 from ..denoise.directions import Directed, directions_of, texts_of
 from ..denoise.loop import Keep
 from ..models.adapter import Adapter, Cond
-from .decoding import encoded_flat
+from .decoding import encoded_flat, encoded_views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,43 +67,60 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
     if spec.reference is None:
         return Conditioning(cond=cond, uncond=uncond, notes=notes)
     picture = _picture(spec.reference, spec, blobs)
-    latents = _encoded(picture, spec, adapter)
+    whole = _whole(picture, spec.reference)
+    latents = _encoded(whole, spec, adapter)
     return Conditioning(
         cond=cond,
         uncond=uncond,
         init=latents if spec.reference.strength < 1 else None,
-        keep=_keep(picture, latents, spec.reference, adapter.spec.ratio_s),
+        keep=_keep(picture, whole, latents, spec, adapter),
         picture=picture,
         notes=notes,
     )
 
 
-def _encoded(picture: ReferencePicture, spec: JobSpec, adapter: Adapter) -> torch.Tensor:
-    """Latents ``[C, 1, H, W]`` of a reference; what is open is painted over from what is given.
+def _whole(picture: ReferencePicture, reference: Reference) -> torch.Tensor:
+    """A reference ``[3, H, W]``, -1..1; what is open is painted over from what is given.
 
     Where the loop starts from noise alone nothing counts but what is kept.
     """
-    assert spec.reference is not None
-    starts_from_noise = spec.reference.mode == "keep" and spec.reference.strength >= 1
+    starts_from_noise = reference.mode == "keep" and reference.strength >= 1
     given = picture.mask if starts_from_noise else picture.covers
     whole = picture.erp if given is None else fill_open(picture.erp, given)
-    pixels = torch.from_numpy(np.ascontiguousarray(np.moveaxis(whole, -1, 0)))[None] * 2 - 1
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(whole, -1, 0))) * 2 - 1
+
+
+def _encoded(whole: torch.Tensor, spec: JobSpec, adapter: Adapter) -> torch.Tensor:
+    """Latents ``[C, 1, H, W]`` of a reference."""
     if is_plane(spec.method):
-        return encoded_flat(adapter, pixels, ring=spec.ring)
-    return adapter.encode(pixels, wraps=True)
+        return encoded_flat(adapter, whole[None], ring=spec.ring)
+    return adapter.encode(whole[None], wraps=True)
 
 
 def _keep(
-    picture: ReferencePicture, latents: torch.Tensor, reference: Reference, ratio_s: int
+    picture: ReferencePicture,
+    whole: torch.Tensor,
+    latents: torch.Tensor,
+    spec: JobSpec,
+    adapter: Adapter,
 ) -> Keep | None:
     """What the method holds on to: what is kept, and what comes alive and stays itself."""
+    assert spec.reference is not None
+    ratio_s = adapter.spec.ratio_s
     open_everywhere = torch.zeros(latents.shape[-2:])
     mask = open_everywhere if picture.mask is None else kept_cells(picture.mask, ratio_s)
-    if reference.mode == "animate":
+    hold = None
+    if spec.reference.mode == "animate":
         covers = np.ones_like(picture.erp[..., 0]) if picture.covers is None else picture.covers
-        alive = F.avg_pool2d(torch.from_numpy(covers)[None], ratio_s)[0]
-        return Keep(latents=latents, mask=mask, hold=alive)
-    return None if picture.mask is None else Keep(latents=latents, mask=mask)
+        hold = F.avg_pool2d(torch.from_numpy(covers)[None], ratio_s)[0]
+    elif picture.mask is None:
+        return None
+    return Keep(
+        latents=latents,
+        mask=mask,
+        hold=hold,
+        in_views=lambda views: encoded_views(adapter, whole, views),
+    )
 
 
 def directed(spec: JobSpec, adapter: Adapter) -> Adapter:

@@ -7,7 +7,8 @@ decoded, and a grid denser than the job's size is brought down to it by areas.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import cv2
@@ -18,6 +19,7 @@ from torch import Tensor
 from ..denoise.finish import Finished, ViewLatents
 from ..models.adapter import Adapter
 from ..panorama.blend import Picture, ViewBlend
+from ..panorama.erp import erp_to_view, resize_erp
 from ..panorama.tables import View
 
 
@@ -81,6 +83,27 @@ def decoded_views(
     streams = [adapter.decode(latents, wraps=False) for latents in views.latents]
     for frames in zip(*streams, strict=True):
         yield np.clip(blend([_picture(frame) for frame in frames]), 0.0, 1.0)
+
+
+def encoded_views(adapter: Adapter, panorama: Tensor, views: Sequence[View]) -> Tensor:
+    """Latents ``[V, C, 1, h, w]`` of a panorama ``[3, H, W]``, -1..1, as views see it."""
+    ratio = adapter.spec.ratio_s
+    around = math.pi * views[0].width * ratio / math.tan(math.radians(views[0].fov_deg) / 2)
+    if panorama.shape[-1] > 2 * around:  # what is finer than the samples is averaged first
+        height = math.ceil(around)
+        panorama = resize_erp(panorama, size=(height, 2 * height))
+    seen = [
+        erp_to_view(
+            panorama,
+            yaw_deg=view.yaw_deg,
+            pitch_deg=view.pitch_deg,
+            fov_deg=view.fov_deg,
+            size=(view.height * ratio, view.width * ratio),
+            supersample=2,
+        )
+        for view in views
+    ]
+    return torch.stack([adapter.encode(picture[None], wraps=False) for picture in seen])
 
 
 @lru_cache(maxsize=2)

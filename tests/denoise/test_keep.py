@@ -58,3 +58,14 @@ def test_views_that_stand_still_hold_the_mean_that_they_see():
     alive = seen.apply(packed(read_picture(moving, table)), sigma=1.0)
     of_all = packed(read_picture(keep.apply(moving, sigma=1.0), table))
     assert alive == pytest.approx(of_all, abs=1e-4)
+
+
+def test_views_that_stand_still_take_the_picture_as_they_see_it_where_it_is_at_hand():
+    table = plan_views(latent_width=64, latent_height=32, fov_deg=90.0).table(0)
+    own = torch.randn(len(table.views), 2, 1, 16, 16)
+    keep = Keep(
+        latents=torch.zeros(2, 1, 32, 64), mask=torch.ones(32, 64), in_views=lambda views: own
+    )
+    seen = _read_keep(keep, table)
+    assert seen is not None
+    assert torch.equal(seen.latents, packed(own))

@@ -15,6 +15,7 @@ from PIL import Image
 
 from panoloom.engine_server.denoise.directions import Directed
 from panoloom.engine_server.models.adapter import Cond
+from panoloom.engine_server.panorama.tables import View
 from panoloom.engine_server.worker.condition import (
     Conditioning,
     condition,
@@ -176,3 +177,17 @@ def test_a_reference_of_a_flat_picture_goes_on_over_its_ring(tmp_path):
     told = conditioned(tmp_path, np.full((64, 192, 3), RED, np.uint8), spec, strength=0.5)
     assert told.init is not None
     assert told.init.shape == (3, 1, 16, 48)
+
+
+def test_a_view_has_latents_of_what_it_sees_of_the_picture(tmp_path):
+    pixels = np.zeros((128, 256, 3), np.uint8)
+    pixels[:, 192:] = pixels[:, :64] = RED  # the half behind
+    told = conditioned(tmp_path, pixels, mode="animate")
+    assert told.keep is not None
+    assert told.keep.in_views is not None
+    looks = (0.0, 180.0)
+    views = [View(yaw_deg=yaw, pitch_deg=0, fov_deg=90, height=4, width=4) for yaw in looks]
+    front, back = told.keep.in_views(views)
+    assert front.shape == (3, 1, 4, 4)
+    assert front[0] == pytest.approx(torch.full((1, 4, 4), -1.0), abs=1e-3)
+    assert back[0] == pytest.approx(torch.full((1, 4, 4), 400 / 255 - 1), abs=1e-2)
