@@ -279,7 +279,7 @@ class Deviation:
         true = torus.covariance()
         waves = np.fft.fftn(np.eye(len(true)).reshape(-1, *torus.shape), axes=(1, 2, 3))
         waves = waves.reshape(len(true), -1) / np.sqrt(len(true))
-        power = [np.einsum("ik,ij,jk->k", waves.conj(), c, waves).real for c in (found, true)]
+        power = [(waves.conj() * (c @ waves)).sum(axis=0).real for c in (found, true)]
         frequency = np.hypot(
             *np.meshgrid(np.fft.fftfreq(torus.height), np.fft.fftfreq(torus.width), indexing="ij")
         )

@@ -80,6 +80,7 @@ def test_method_makes_a_whole_panorama_in_two_stages(method):
         guidance_scale=1.0,
         num_frames=8,
         seed=1,
+        loop=False,
         method=method,
     )
     assert (finished.latents - moving_erp(32, 8)).abs().max() < 0.02
