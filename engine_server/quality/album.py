@@ -18,19 +18,21 @@ from .views import ANGLES, DOWN, UP, lookup
 
 SLICE_PITCHES_DEG = (35.0, 0.0, -25.0)
 SLICE_HEIGHT_PX = 200
-SEAM_SPAN_DEG = (60.0, 100.0)
+SEAM_SPAN_DEG = (60.0, 60.0)
 SEAM_WIDTH_PX = 360
 POLE_PX = 280
-HEAT_STOPS = (0.0, 1.0, 1.2, 2.0)
+HEAT_STOPS = (1.15, 1.5, 2.0)
+TICK_PX = 10
+TICK = (255, 60, 60)
 JPEG_QUALITY = 88
 
 
 class Album:
     """Keeps strips and small pictures of a video's frames."""
 
-    def __init__(self, canvas: Canvas, fps: float) -> None:
+    def __init__(self, canvas: Canvas, *, loop: bool) -> None:
         self._canvas = canvas
-        self._fps = fps
+        self._loop = loop
         self._slices: list[np.ndarray] = []
         self._poles: list[np.ndarray] = []
         self._seam: np.ndarray | None = None
@@ -66,8 +68,8 @@ class Album:
             found["seam"] = self._seam_close()
         if self._poles:
             found["zenith"], found["nadir"] = (_jpeg(pole) for pole in self._poles)
-        if join.join_field is not None and join.mean_field is not None:
-            found["join_map"] = self._heat(join.join_field, join.mean_field)
+        if join.join_field is not None and join.largest_field is not None:
+            found["join_map"] = self._heat(join.join_field, join.largest_field)
         return found
 
     def _slice(self) -> bytes:
@@ -75,10 +77,15 @@ class Album:
         join lies in the middle. The row is that of three whose picture changes most."""
         stack = np.stack(self._slices)
         change = stack.astype(np.float32).std(axis=0).mean(axis=(1, 2))
-        picture = np.roll(stack[:, int(np.argmax(change))], len(stack) // 2, axis=0)
+        half = len(stack) // 2 if self._loop else 0
+        picture = np.roll(stack[:, int(np.argmax(change))], half, axis=0)
         height = max(SLICE_HEIGHT_PX, len(stack))
         size = (picture.shape[1], height)
-        return _png(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST))
+        tall = cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST)
+        if self._loop:
+            join = height * half // len(stack)
+            tall[join - 1 : join + 1, :TICK_PX] = tall[join - 1 : join + 1, -TICK_PX:] = TICK
+        return _png(tall)
 
     def _keep_seam(self, moment: Moment) -> None:
         work = moment.work
@@ -98,7 +105,10 @@ class Album:
         scale = SEAM_WIDTH_PX / self._seam.shape[1]
         size = (SEAM_WIDTH_PX, max(round(self._seam.shape[0] * scale), 1))
         how = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
-        return _jpeg(cv2.resize(self._seam, size, interpolation=how))
+        close = cv2.resize(self._seam, size, interpolation=how)
+        middle = SEAM_WIDTH_PX // 2
+        close[:TICK_PX, middle - 1 : middle + 1] = close[-TICK_PX:, middle - 1 : middle + 1] = TICK
+        return _jpeg(close)
 
     def _pole(self, frame: np.ndarray, view: int) -> np.ndarray:
         height, width = frame.shape[:2]
@@ -114,26 +124,16 @@ class Album:
             self._samples = self._samples[::2]
             self._sample_stride *= 2
 
-    def _heat(self, join: np.ndarray, usual: np.ndarray) -> bytes:
-        """Where the join changes more than usual: the first frame in grey, tinted from 1 times
-        the mean change (nothing) over 1.2 (yellow) to twice it (red)."""
+    def _heat(self, join: np.ndarray, largest: np.ndarray) -> bytes:
+        """Where the join changes more than any other pair: the first frame in grey, tinted from
+        1.15 times the largest other change (nothing) over 1.5 (yellow) to twice it (red)."""
         assert self._backdrop is not None
-        spread = max(join.shape[1] // 64, 1)
-        ratio = (_soft(self._canvas, join, spread) + LEVEL_FLOOR) / (
-            _soft(self._canvas, usual, spread) + LEVEL_FLOOR
-        )
-        strength = np.interp(ratio, HEAT_STOPS, (0.0, 0.0, 0.55, 0.9))[..., None]
-        warmth = np.interp(ratio, (1.2, 2.0), (0.0, 1.0))[..., None]
+        ratio = (join + LEVEL_FLOOR) / (largest + LEVEL_FLOOR)
+        strength = np.interp(ratio, HEAT_STOPS, (0.0, 0.6, 0.9))[..., None]
+        warmth = np.interp(ratio, HEAT_STOPS, (0.0, 0.0, 1.0))[..., None]
         colour = (1 - warmth) * np.array([255.0, 200.0, 40.0]) + warmth * np.array([230, 30, 30])
-        grey = cv2.cvtColor(self._backdrop, cv2.COLOR_RGB2GRAY)[..., None] * 0.6
+        grey = cv2.cvtColor(self._backdrop, cv2.COLOR_RGB2GRAY)[..., None] * 0.7
         return _jpeg(np.rint(grey * (1 - strength) + colour * strength).astype(np.uint8))
-
-
-def _soft(canvas: Canvas, field: np.ndarray, spread: int) -> np.ndarray:
-    rows = min(spread, field.shape[0])
-    around = canvas.padded(field, rows=rows, columns=spread)
-    soft = cv2.boxFilter(around, -1, (2 * spread + 1, 2 * rows + 1))
-    return soft[rows : rows + field.shape[0], spread : spread + field.shape[1]]
 
 
 def _png(picture: np.ndarray) -> bytes:

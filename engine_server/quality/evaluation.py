@@ -73,7 +73,7 @@ class Evaluation:
         meters = self._meters
         if meters is None:
             canvas = make_canvas(frame.shape[1], frame.shape[0], self._surface)
-            meters = self._meters = _Meters(canvas, self._fps)
+            meters = self._meters = _Meters(canvas, self._fps, loop=self._loop)
         shape = (meters.canvas.height, meters.canvas.width, 3)
         if frame.shape != shape:
             raise InvalidJob(
@@ -128,11 +128,11 @@ class Evaluation:
 class _Meters:
     """Every figure of one video."""
 
-    def __init__(self, canvas: Canvas, fps: float) -> None:
+    def __init__(self, canvas: Canvas, fps: float, *, loop: bool) -> None:
         self.canvas = canvas
         self.lens = Lens(canvas)
         field = self.lens.field
-        self.album = Album(canvas, fps)
+        self.album = Album(canvas, loop=loop)
         self.look = Look(canvas)
         self.flicker = Flickering(canvas)
         self.dynamic = DynamicDegree(canvas, field, fps)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 
 from .canvas import Canvas
@@ -27,7 +28,13 @@ STALL = 0.4
 
 
 class LoopJoin:
-    """Gathers the pairs of a video in order; the join comes last, if there is one."""
+    """Gathers the pairs of a video in order; the join comes last, if there is one.
+
+    Attributes:
+        whole: Mean difference of every pair over the sphere, 8-bit levels.
+        join_field: Difference over the join [h, w], softened; None without a join.
+        largest_field: The largest softened difference of any other pair, pixel by pixel.
+    """
 
     def __init__(self, canvas: Canvas, fps: float) -> None:
         self._canvas = canvas
@@ -37,9 +44,8 @@ class LoopJoin:
         self._regions: list[np.ndarray] = []
         self._view_speeds: list[np.ndarray] = []
         self._region_speeds: list[np.ndarray] = []
-        self._sum: np.ndarray | None = None
         self.join_field: np.ndarray | None = None
-        self.mean_field: np.ndarray | None = None
+        self.largest_field: np.ndarray | None = None
 
     def add(self, pair: Pair, *, is_join: bool = False) -> None:
         """The next pair of neighbours."""
@@ -48,12 +54,13 @@ class LoopJoin:
         self._regions.append(self._canvas.region_means(pair.difference))
         self._view_speeds.append(pair.cutter.means(pair.speed) * self._fps)
         self._region_speeds.append(self._canvas.region_means(pair.speed) * self._fps)
+        soft = _soft(self._canvas, pair.difference)
         if is_join:
-            self.join_field = pair.difference
-            if self._sum is not None:
-                self.mean_field = self._sum / (len(self.whole) - 1)
+            self.join_field = soft
+        elif self.largest_field is None:
+            self.largest_field = soft
         else:
-            self._sum = pair.difference.copy() if self._sum is None else self._sum + pair.difference
+            self.largest_field = np.maximum(self.largest_field, soft)
 
     def result(self) -> dict[str, Any]:
         """Ratios by view and region; everything None where there is no join to speak of."""
@@ -112,3 +119,12 @@ def excess(values: list[np.ndarray], floor: float) -> dict[str, float]:
     others = np.where(table == ordered[-1], ordered[-2], ordered[-1])
     beyond = (table / others).max(axis=1)
     return {"join": float(beyond[-1]), "interior_max": float(beyond[:-1].max())}
+
+
+def _soft(canvas: Canvas, field: np.ndarray) -> np.ndarray:
+    """A working field [h, w] averaged over squares of a 32nd of its width."""
+    spread = max(field.shape[1] // 64, 1)
+    rows = min(spread, field.shape[0])
+    around = canvas.padded(field, rows=rows, columns=spread)
+    soft = cv2.boxFilter(around, -1, (2 * spread + 1, 2 * rows + 1))
+    return soft[rows : rows + field.shape[0], spread : spread + field.shape[1]]
