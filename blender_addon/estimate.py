@@ -22,7 +22,8 @@ WINDOW_FRAMES = 8
 RUNGS = {512: (12.0, 1.0), 1024: (26.0, 0.5), 2048: (91.0, 0.375), 4096: (340.0, 0.25)}
 """Width in pixels: views a step, and the share of the steps that a loop spends there."""
 MEMORY_GB = {512: 0.7, 1024: 1.5}
-"""Width in pixels: what the worker took for five seconds; larger ones were not measured."""
+"""Width in pixels: what the worker took for up to MEASURED_S; larger ones were not measured."""
+MEASURED_S = 5.0
 MAX_PACES = 12
 LEAST_S = 1.0
 
@@ -64,7 +65,8 @@ def estimate(
     pixels = width * (width // 2)
     per_frame = pixels * (EXR_BYTES_PER_PIXEL + MOVIE_BYTES_PER_PIXEL)
     disk = int(per_frame * num_frames + FIXED_BYTES)
-    return Estimate(guess * pace, disk, MEMORY_GB.get(width, 0.0), bool(paces))
+    memory = MEMORY_GB.get(width, 0.0) if seconds <= MEASURED_S else 0.0
+    return Estimate(guess * pace, disk, memory, bool(paces))
 
 
 def table_s(*, width: int, num_frames: int, seconds: float, steps: int, guided: bool) -> float:

@@ -93,6 +93,7 @@ class History:
         self.is_complete = False
         self.notes = read_notes(library)
         self._known: dict[str, tuple[float, Entry | None]] = {}
+        self._unread: list[tuple[float, str]] = []
 
     @property
     def num_bytes(self) -> int:
@@ -105,13 +106,15 @@ class History:
 
     def refresh(self, limit: int = READ_A_STEP) -> bool:
         """Look what is there, and read at most `limit` new manifests; whether anything changed."""
-        found = _manifests(self.library)
-        for name in [name for name in self._known if name not in found]:
-            del self._known[name]
-        new = [name for name, at in found.items() if self._known.get(name, (None,))[0] != at]
-        for name in sorted(new, key=lambda name: -found[name])[:limit]:
-            self._known[name] = (found[name], read_entry(self.library / name, found[name]))
-        self.is_complete = len(new) <= limit
+        if not self._unread:
+            found = _manifests(self.library)
+            self._known = {name: known for name, known in self._known.items() if name in found}
+            new = [(at, name) for name, at in found.items() if self._known.get(name, (0,))[0] != at]
+            self._unread = sorted(new)
+        for _ in range(min(limit, len(self._unread))):
+            at, name = self._unread.pop()  # the newest first
+            self._known[name] = (at, read_entry(self.library / name, at))
+        self.is_complete = not self._unread
         entries = [entry for _, entry in self._known.values() if entry is not None]
         before, self.entries = self.entries, tuple(sorted(entries, key=lambda e: -e.made_at))
         return before != self.entries

@@ -105,6 +105,7 @@ class PanelModel:
     """What to draw; equal models look the same.
 
     Attributes:
+        why_not: Why nothing can be asked for now; empty when it can.
         progress: Of the job that is made now.
         library: How many loops, bytes and pictures of them there are.
     """
@@ -114,6 +115,7 @@ class PanelModel:
     status_detail: str
     is_connected: bool
     hint: str
+    why_not: str
     progress: ProgressRow | None
     queue: tuple[QueueRow, ...]
     errors: tuple[ErrorRow, ...]
@@ -132,6 +134,7 @@ def panel_model(facts: Facts) -> PanelModel:
         status_detail=_engine_detail(facts),
         is_connected=facts.link is LinkState.CONNECTED,
         hint=_hint(facts),
+        why_not=why_not_generate(facts),
         progress=next((row.bar for row in queue if row.bar is not None), None),
         queue=queue,
         errors=tuple(

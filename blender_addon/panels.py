@@ -78,6 +78,8 @@ def _draw_generate(layout: bpy.types.UILayout, model: PanelModel, width: int) ->
     if model.queue:
         row.operator("panoloom.generate_at", text="Next").place = Place.NEXT.value
         row.operator("panoloom.generate_at", text="Instead").place = Place.REPLACE.value
+    if model.why_not:
+        sentences(layout, [f"{model.why_not}."], width)
     for row in model.queue:
         _draw_job(layout, row, width, alone=len(model.queue) == 1)
 

@@ -18,7 +18,7 @@ PICTURE_SCALE = 3.6
 
 def draw(layout: bpy.types.UILayout, context: bpy.types.Context, width: int) -> None:
     """The sub-panel."""
-    header, body = layout.panel("panoloom_history", default_closed=True)
+    header, body = layout.panel("panoloom_history")
     header.label(text="History")
     if body is None:
         return

@@ -31,7 +31,7 @@ def draw(
         body.operator("panoloom.show_world", icon="SHADING_TEXTURE")
     draw_controls(body, scene, width, facts=facts)
     row = body.row(align=True)
-    row.operator("panoloom.load_loop", icon="FILE_MOVIE")
+    row.operator("panoloom.load_loop", text="Load Video", icon="FILE_MOVIE")
     row.operator("panoloom.load_sample", text="Sample")
 
 

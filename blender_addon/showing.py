@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from . import core, world
+from . import core, loops, world
 from .job import LEFT_ALONE, SCENE_GONE, Job, Standing, standing
 from .job_queue import JobQueue
 
@@ -46,19 +46,24 @@ class Showing:
         return True
 
     def show_result(self, job: Job) -> bool:
-        """Deal with the end of a job, once; whether Blender's data changed."""
+        """Deal with the end of a job, once; whether Blender's data changed.
+
+        Raises:
+            PanoloomError: The loop's files are not on this computer.
+        """
         if job.is_done or job.is_active:
             return False
         job.is_done = True
         if job.artifact is None:
             return False  # cancelled or failed: the World keeps what it shows
+        folder = Path(job.artifact.folder)
+        loops.loop_file(folder)  # says so when its files are elsewhere, before a World is made
         scene = world.scene_of(job.scene_uid)
         target = self._world_for(job)
         if scene is None or target is None:
             job.left_why = SCENE_GONE if scene is None else LEFT_ALONE
             return False
         final = scene.panoloom.show_as == "FINAL"
-        folder = Path(job.artifact.folder)
         remark = world.show_loop(target, folder, job.artifact.num_frames, final=final)
         job.remark = " ".join(text for text in (job.remark, remark) if text)
         self.undo_step = "Panoloom loop"

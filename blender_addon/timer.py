@@ -68,11 +68,11 @@ def on_save(path: object) -> None:
 
 
 @bpy.app.handlers.persistent
-def on_saved(_path: object) -> None:
+def on_saved(path: object) -> None:
     """After a file was saved: show what the switch says, and note which loops the file uses."""
     state = runtime.state()
     try:
-        blend = Path(bpy.data.filepath)
+        blend = Path(path if isinstance(path, str) and path else bpy.data.filepath)
         library = state.history.library
         used = [folder.name for folder in world.loops_shown() if folder.parent == library]
         if used or str(blend) in state.history.notes.used_by:

@@ -92,8 +92,13 @@ def after_save() -> None:
         ours = scene.world
         if world.job_of(ours) is None:
             continue
-        if scene.panoloom.keep_with_file and world.folder_of(ours) is not None:
-            world.reload(ours)
+        folder = world.folder_of(ours)
+        if scene.panoloom.keep_with_file and folder is not None:
+            own = kept_folder(Path(bpy.data.filepath), folder)
+            if own.is_dir():  # it may be a copy that was saved, elsewhere
+                world.relink(ours, own, f"//{KEPT}/{own.name}", reload=True)
+            else:
+                world.reload(ours)
         if scene.panoloom.show_as == "PREVIEW":
             world.show_as(ours, final=False)
 

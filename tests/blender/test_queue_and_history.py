@@ -85,5 +85,9 @@ def test_missing_colour_space_is_a_sentence_and_no_grey_picture(stories):
     assert story["shown"]
 
 
+def test_job_of_an_earlier_run_is_picked_up_and_finds_its_world(stories):
+    assert stories["story_of_an_earlier_run"] == {"again": True, "shown": "SEQUENCE", "left": ""}
+
+
 def test_prompt_of_several_lines_is_one_request(stories):
     assert stories["story_of_lines"] == {"asked": "a sea under stars", "line": "a sea under stars"}

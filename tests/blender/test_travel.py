@@ -43,7 +43,12 @@ def test_preview_is_shown_again_after_a_save(kept):
     assert facts["after_save"][1] == "MANUAL"
 
 
-@pytest.mark.parametrize("name", ["two/shot.blend", "three/late.blend"])
+def test_saving_a_copy_elsewhere_changes_nothing_here(kept):
+    facts, _ = kept
+    assert facts["after_a_copy"] == ["//panoloom/loop/frames/loop_0001.exr", True]
+
+
+@pytest.mark.parametrize("name", ["two/shot.blend", "one/copy.blend", "three/late.blend"])
 def test_moved_file_shows_the_final_loop_without_library_and_extension(
     kept, name, blender_alone, tmp_path
 ):

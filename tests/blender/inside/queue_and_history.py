@@ -194,6 +194,35 @@ def story_of_a_strange_colour_configuration(stage: Stage) -> dict[str, object]:
     return {"said": said, "shown": shown}
 
 
+def story_of_an_earlier_run(stage: Stage) -> dict[str, object]:
+    """Blender was closed in mid-job: the next run picks the job up and finds its World."""
+    scene = new_scene()
+    queue, library = stage.state.queue, stage.folder / "left"
+    stage.generate()
+    stage.preview(1)
+    left = stage.state.job
+    blend = str(stage.folder / "left.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    library.mkdir()
+    queue.save(library)
+    (mine,) = (library / ".panoloom").iterdir()
+    mine.rename(mine.with_name("blender-4194305.queue.json"))  # no such process
+    queue.jobs.clear()
+    stage.state.care.place = library
+    stage.state._adopt()
+    (found,) = queue.open
+    again = found is not left and found.job_id == left.job_id
+    bpy.ops.wm.open_mainfile(filepath=blend)
+    stage.seq = 0
+    stage.preview(2, found)
+    stage.finish(found)
+    scene = bpy.context.scene
+    facts = {"again": again, "shown": environment(scene).image.source, "left": found.left_why}
+    stage.state.care.place = None
+    bpy.ops.panoloom.restore_world()
+    return facts
+
+
 def story_of_lines(stage: Stage) -> dict[str, object]:
     """A prompt in a text block takes the place of the line, and comes back into it."""
     scene = new_scene()

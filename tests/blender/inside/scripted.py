@@ -34,6 +34,9 @@ class QuietSession:
 
     def forget(self, job_id: str) -> None: ...
 
+    def follow(self, job_id: str):
+        return part("shared.jobview").JobView(job_id=job_id)
+
     def disconnect(self) -> None: ...
 
 

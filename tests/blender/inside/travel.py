@@ -42,6 +42,8 @@ def main(folder: str) -> dict[str, object]:
     facts["off_when_kept"] = not bpy.ops.panoloom.keep.poll()
     bpy.ops.wm.save_as_mainfile(filepath=str(places[1] / "shot.blend"))
     facts["save_as"] = shown(scene)
+    bpy.ops.wm.save_as_mainfile(filepath=str(places[0] / "copy.blend"), copy=True)
+    facts["after_a_copy"] = shown(scene)
     bpy.ops.wm.open_mainfile(filepath=str(places[1] / "shot.blend"))
     facts["reopened"] = shown(bpy.context.scene)
 

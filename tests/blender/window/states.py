@@ -1,0 +1,214 @@
+"""Run by a Blender with a window: bring the panel into its states and take the pictures of them
+that are in docs/blender.md.
+
+    blender -P tests/blender/window/states.py -- OUT LIBRARY [STATE …]
+
+OUT is the folder for STATE.png. A state is `first` (nothing installed but the extension), `words`
+(all that says what to make), `queue` (two jobs wait and one is made, by an engine that the script
+plays itself), `error` (one that a button mends), `history` (LIBRARY's loops, one chosen), `sample`
+(the sample in the World) or `world` (the World tab). The extension is installed and enabled.
+"""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+import bpy
+
+MODULE = "bl_ext.user_default.panoloom"
+STATES = ("first", "words", "queue", "error", "history", "sample", "world")
+OUT, LIBRARY, *ASKED = sys.argv[sys.argv.index("--") + 1 :]
+SETTLE_S = 5.0  # between a change and its picture
+bpy.context.preferences.view.show_splash = False
+
+
+def part(name: str) -> ModuleType:
+    return importlib.import_module(f"{MODULE}.{name}")
+
+
+class PlayedSession:
+    """An engine that answers nothing by itself."""
+
+    def __init__(self) -> None:
+        self.state = part("blender_addon.session").LinkState.CONNECTED
+        messages = part("shared.messages")
+        worker = messages.WorkerStatus(state="busy", device="cpu", memory_free_bytes=6 * 2**30)
+        self.status = messages.StatusReported(
+            engine_version="0.1.0", session="played", library="", uptime_s=1.0, worker=worker
+        )
+        self.welcome = self.trouble = None
+
+    def submit(self, spec: object, job_id: str, blobs: object = ()) -> object:
+        return part("shared.jobview").JobView(job_id=job_id)
+
+    def poll(self) -> int:
+        return 0
+
+    def cancel(self, job_id: str) -> None: ...
+
+    def forget(self, job_id: str) -> None: ...
+
+    def disconnect(self) -> None: ...
+
+
+def viewport() -> bpy.types.Area:
+    window = bpy.context.window_manager.windows[0]
+    return next(area for area in window.screen.areas if area.type == "VIEW_3D")
+
+
+def open_sidebar() -> float | None:
+    area = viewport()
+    area.spaces.active.show_region_ui = True
+    region = next(region for region in area.regions if region.type == "UI")
+    if region.active_panel_category in ("", "UNSUPPORTED"):  # before it was first drawn
+        area.tag_redraw()
+        return 0.5
+    region.active_panel_category = "Panoloom"
+    bpy.app.timers.register(Pictures(ASKED or STATES).turn, first_interval=SETTLE_S)
+    return None
+
+
+class Pictures:
+    """One state after the other: show it, wait until it is drawn, take its picture."""
+
+    def __init__(self, states: Iterable[str]) -> None:
+        self._left = list(states)
+        self._shown = ""
+
+    def turn(self) -> float | None:
+        if self._shown:
+            path = str(Path(OUT, f"{self._shown}.png").resolve())
+            command = ["import", "-window", "root", *self._crop(), path]  # ImageMagick
+            subprocess.run(command, check=True)
+            print(f"PICTURE {path}", flush=True)
+        if not self._left:
+            print("PICTURES DONE", flush=True)
+            return None
+        self._shown = self._left.pop(0)
+        forget()
+        globals()[f"show_{self._shown}"]()
+        for area in bpy.context.window_manager.windows[0].screen.areas:
+            area.tag_redraw()
+        return SETTLE_S
+
+    def _crop(self) -> list[str]:
+        """The sidebar alone where the rest of the window shows nothing new."""
+        if self._shown in ("first", "sample", "world"):
+            return []
+        window = bpy.context.window_manager.windows[0]
+        region = next(region for region in viewport().regions if region.type == "UI")
+        top = window.height - region.y - region.height
+        return ["-crop", f"{region.width}x{region.height}+{region.x}+{top}", "+repage"]
+
+
+def forget() -> None:
+    """Back to a scene with its own World and an empty queue."""
+    state, scene = part("blender_addon.runtime").state(), bpy.context.scene
+    part("blender_addon.world").restore(scene)
+    state.queue.jobs.clear()
+    state.dismiss()
+    state.care.session = part("blender_addon.session").Session()
+    scroll(-2000)
+    settings = scene.panoloom
+    for name in ("prompt_text", "prompt", "sky", "style", "seconds", "steps", "size"):
+        settings.property_unset(name)
+    settings.use_reference = False
+
+
+def show_first() -> None:
+    """As after the installation."""
+
+
+def look_at_the_world() -> None:
+    area = viewport()
+    space = area.spaces.active
+    space.overlay.show_overlays = False
+    space.region_3d.view_perspective = "PERSP"
+    space.lens = 24
+    with bpy.context.temp_override(
+        window=bpy.context.window_manager.windows[0], area=area, space_data=space
+    ):
+        bpy.ops.panoloom.show_world()
+
+
+def show_sample() -> None:
+    bpy.ops.panoloom.load_sample()
+    look_at_the_world()
+
+
+def show_words() -> None:
+    settings = bpy.context.scene.panoloom
+    settings.prompt_text = bpy.data.texts.new("Panoloom Prompt")
+    settings.prompt_text.from_string("a calm sea at night,\nfaint stars above,\nmist far away")
+    settings.sky, settings.style, settings.quality = "green northern lights", "CALM", "FINE"
+    settings.size, settings.use_reference = "1024x512", True
+
+
+def show_queue() -> None:
+    state, scene = part("blender_addon.runtime").state(), bpy.context.scene
+    state.care.session = PlayedSession()
+    words = ("clouds at sunset over a calm sea", "a storm over the desert", "snow in the mountains")
+    for prompt in words:
+        scene.panoloom.prompt = prompt
+        bpy.ops.panoloom.generate()
+    progress = part("shared.jobs").Progress(
+        phase="denoise", step=7, num_steps=16, fraction=0.4, elapsed_s=20.0, time_left_s=31.0
+    )
+    job = state.queue.open[0]
+    started = part("shared.messages").JobStarted(job_id=job.job_id, seq=1)
+    told = part("shared.messages").JobProgressed(job_id=job.job_id, seq=2, progress=progress)
+    job.view.apply(started)
+    job.view.apply(told)
+
+
+def show_error() -> None:
+    state = part("blender_addon.runtime").state()
+    state.care.session = PlayedSession()
+    core, errors = part("blender_addon.core"), part("shared.errors")
+    bpy.context.scene.panoloom.seconds = 45.0
+    words = core.SceneSettings(prompt="sea", seconds=45.0)
+    try:
+        core.check_model(words, [{"name": "preview", "min_seconds": 1.0, "max_seconds": 30.0}])
+    except errors.InvalidJob as error:
+        state.report(error)
+
+
+def show_history() -> None:
+    part("blender_addon.runtime").state().care.session = PlayedSession()
+    bpy.context.preferences.addons[MODULE].preferences.library = str(Path(LIBRARY).resolve())
+    state = part("blender_addon.runtime").state()
+    for _ in range(20):
+        part("blender_addon.timer").tick()
+        state._looked_at = 0.0
+    status = bpy.context.window_manager.panoloom
+    status.selected = state.history.entries[0].name
+    bpy.ops.panoloom.apply_loop()
+    bpy.app.timers.register(lambda: scroll(2000), first_interval=2)
+
+
+def scroll(by: int) -> None:
+    """The sidebar, down by so many pixels."""
+    area = viewport()
+    region = next(region for region in area.regions if region.type == "UI")
+    window = bpy.context.window_manager.windows[0]
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        if bpy.ops.view2d.scroll_down.poll():
+            turn = bpy.ops.view2d.scroll_down if by > 0 else bpy.ops.view2d.scroll_up
+            turn(deltay=abs(by))
+
+
+def show_world() -> None:
+    show_sample()
+    window = bpy.context.window_manager.windows[0]
+    area = max(
+        (area for area in window.screen.areas if area.type == "PROPERTIES"), key=lambda a: a.height
+    )
+    area.spaces.active.context = "WORLD"
+
+
+bpy.app.timers.register(open_sidebar, first_interval=2)
