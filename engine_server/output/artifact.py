@@ -165,9 +165,10 @@ class ArtifactWriter:
         with self._disk_errors():
             write_latents(self._partial / LATENTS_NAME, latents, head)
 
-    def measured(self, name: str, value: float, *, note: str) -> None:
-        """Put a figure into the manifest, and what it means among the notes."""
-        self._measured[name] = round(value, 4)
+    def measured(self, name: str, value: float | None, *, note: str) -> None:
+        """Put a figure into the manifest, if there is one, and what it means among the notes."""
+        if value is not None:
+            self._measured[name] = round(value, 4)
         self._notes = (*self._notes, note)
 
     def finish(self) -> ArtifactRef:

@@ -220,6 +220,6 @@ def write(
             old=None if base is None else base.old,
         )
         writer.write_latents(latents.numpy(), latents_head(spec, adapter, latents))
-        if agreement.correlation is not None:
+        if base is not None and base.old is None:
             writer.measured("flow_correlation", agreement.correlation, note=agreement.sentence)
         return writer.finish()

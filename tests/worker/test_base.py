@@ -14,11 +14,13 @@ import pytest
 import safetensors
 import torch
 
+from panoloom.engine_server.denoise.directions import Directed
 from panoloom.engine_server.models.adapter import Adapter, Cond, LatentSpec
 from panoloom.engine_server.output.exr import read_exr
 from panoloom.engine_server.output.latents import read_latents
 from panoloom.engine_server.output.manifest import file_sha256, load_manifest, verify_artifact
 from panoloom.engine_server.panorama.round_part import angles_from
+from panoloom.engine_server.worker.condition import directed
 from panoloom.engine_server.worker.generate import Job, Reporter, generate
 from panoloom.engine_server.worker.models import LoadedModels
 from panoloom.shared.connection import blob_path
@@ -27,8 +29,8 @@ from panoloom.shared.jobs import ArtifactRef, Base, JobSpec, Part, Stage
 from panoloom.shared.latents import NAME as LATENTS
 
 FRAMES = 8
-COARSE = Stage(width=512, height=256, steps=3)
-FINE = Stage(width=1024, height=512, steps=2, sigma_start=0.6, fov_deg=53.0)
+COARSE = Stage(width=256, height=128, steps=3)
+FINE = Stage(width=512, height=256, steps=2, sigma_start=0.6, fov_deg=53.0)
 SPEC = JobSpec(
     prompt="a known sphere",
     width=64,
@@ -50,7 +52,7 @@ class Dreamer(oracles.FunctionAdapter):
     def __init__(self) -> None:
         super().__init__(
             num_frames=FRAMES,
-            spec=LatentSpec(channels=3, ratio_s=8, ratio_t=1),
+            spec=LatentSpec(channels=3, ratio_s=8, ratio_t=1, window_hw=(8, 8)),
             function=lambda x, sigma, cond: torch.tanh(2 * x),
         )
 
@@ -132,7 +134,7 @@ def test_a_result_keeps_its_latents_and_says_what_they_are(made):
     with safetensors.safe_open(folder / LATENTS, framework="np") as file:
         facts, kept = file.metadata(), file.get_tensor("latents")
     assert kept.dtype == np.float32
-    assert kept.shape == (3, FRAMES, 32, 64)
+    assert kept.shape == (3, FRAMES, 16, 32)
     assert (facts["model"], facts["model_revision"]) == ("preview", "r1")
     assert (facts["method"], facts["seed"], facts["sigma"]) == ("fused", "0", "0")
     listed = {entry["path"]: entry for entry in load_manifest(folder)["files"]}
@@ -179,8 +181,8 @@ def test_repaint_leaves_every_pixel_and_latent_outside_bit_by_bit(made, sigma):
     assert (old != new)[:, away < PART.radius_deg].mean() > 0.9
 
     coarse, painted = latents_of(result), latents_of(repainted)
-    away = angles_from(32, 64, yaw_deg=30, pitch_deg=10)
-    cells = away > PART.radius_deg + PART.feather_deg + 4  # a cell is 5.6 degrees across
+    away = angles_from(16, 32, yaw_deg=30, pitch_deg=10)
+    cells = away > PART.radius_deg + PART.feather_deg + 8  # a cell is 11 degrees across
     assert np.array_equal(coarse[..., cells].view(np.uint32), painted[..., cells].view(np.uint32))
     assert (coarse != painted)[..., away < PART.radius_deg].mean() > 0.99
 
@@ -230,6 +232,13 @@ def test_an_interrupted_repaint_ends_with_the_same_bytes(made, tmp_path):
     assert resumed.manifest_sha256 == whole.manifest_sha256
 
 
+def test_a_repainted_part_is_not_told_where_the_light_of_the_panorama_stands(made):
+    root, result = made
+    told = directed(repaint_of(root, result), Dreamer())
+    assert isinstance(told, Directed)
+    assert not told.tells_azimuth
+
+
 def test_a_result_that_is_not_in_the_library_cannot_be_repainted(made):
     root, result = made
     with pytest.raises(InvalidJob, match="not in the library"):
@@ -272,7 +281,7 @@ def test_damaged_latents_are_refused_with_a_sentence(made, tmp_path, harm):
         "longer": raw + b"\0\0\0\0",
         "nan": raw[:-4] + b"\xff\xff\xff\x7f",
         "foreign": raw.replace(b"panoloom.latents", b"somebody.latents"),
-        "other shape": raw.replace(b"[3,8,32,64]", b"[3,8,64,32]"),
+        "other shape": raw.replace(b"[3,8,16,32]", b"[3,8,32,16]"),
     }[harm]
     (tmp_path / LATENTS).write_bytes(broken)
     with pytest.raises(InvalidJob, match="latents"):
