@@ -205,6 +205,18 @@ def test_a_photograph_hangs_where_the_words_say(engine, tmp_path):
     assert reference.strength == request.DEFAULT_STRENGTH["animate"]
 
 
+def test_around_a_photograph_that_is_kept_the_loop_does_not_start_from_noise_alone(
+    engine, tmp_path
+):
+    Image.new("RGB", (64, 32)).save(tmp_path / "photo.png")
+    words = ["generate", PROMPT, "--reference", str(tmp_path / "photo.png")]
+    for more, kind in (([], "keep"), (["--reference-at", "0,0,60"], "photograph")):
+        assert cli.main([*words, *more, "--out", str(tmp_path)]) == 0
+        reference = submitted(engine).reference
+        assert reference is not None
+        assert reference.strength == request.DEFAULT_STRENGTH[kind]
+
+
 def test_a_flat_picture_is_asked_for_with_its_method(engine, tmp_path):
     words = ["--method", "planar", "--size", "3072x768", "--no-ring"]
     assert cli.main(["generate", PROMPT, *words, "--out", str(tmp_path)]) == 0

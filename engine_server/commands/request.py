@@ -21,7 +21,8 @@ DEFAULT_SECONDS = 5.0
 SECONDS_FPS = 24.0
 """Frames a second when only a length is asked for: what Blender's scenes run at."""
 
-DEFAULT_STRENGTH = {"keep": 1.0, "animate": 0.8}
+DEFAULT_STRENGTH = {"keep": 1.0, "photograph": 0.8, "animate": 0.8}
+"""Of --reference; around a photograph that is kept its colours spread before the model begins."""
 PHOTOGRAPH_AT = "YAW,PITCH,FOV"
 MAX_FILE_BYTES = 64 * 1024 * 1024
 
@@ -159,10 +160,11 @@ def _reference(
             options.reference_at, "reference-at", PHOTOGRAPH_AT, "0,10,60"
         )
     mode = "animate" if options.animate else "keep"
+    kind = mode if options.animate or yaw_deg is None else "photograph"
     reference = Reference(
         sha256=hashlib.sha256(image).hexdigest(),
         mask_sha256=None if mask is None else hashlib.sha256(mask).hexdigest(),
-        strength=DEFAULT_STRENGTH[mode] if options.strength is None else options.strength,
+        strength=DEFAULT_STRENGTH[kind] if options.strength is None else options.strength,
         mode=mode,
         yaw_deg=yaw_deg,
         pitch_deg=pitch_deg,
