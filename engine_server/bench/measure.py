@@ -81,13 +81,11 @@ def measure(case: Case, adapter: Adapter, *, picture: Path | None = None) -> dic
     )
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = {"host_mib": memory.host_mib(), "device_mib": memory.device_mib()}
-    last = case.variant.stages[-1]
     frames = list(decoded(adapter, finished, largest=_size(case)))
     if picture is not None:
         write_picture(picture, frames[0])
     report = evaluate_frames(frames, fps=card.fps, loop=True, prompt=case.prompt)
-    steps = sum(stage.steps for stage in case.variant.stages)
-    passes = 1 if case.guidance_scale == 1 else 2
+    last = case.variant.stages[-1]
     return {
         "variant": case.variant.name,
         "table": case.variant.table,
@@ -95,25 +93,32 @@ def measure(case: Case, adapter: Adapter, *, picture: Path | None = None) -> dic
         "seed": case.seed,
         "grid": [last.width, last.height],
         "size": list(_size(case)),
-        "counts": {
-            "evaluations": counted.evaluations,
-            "evaluations_a_step": counted.evaluations / steps / passes,
-            "cells_a_step": counted.cells / steps / passes,
-            "redundancy": redundancy(
-                counted, num_frames=num_frames, num_steps=steps, passes=passes
-            ),
-        },
+        "counts": _counts(case, counted, num_frames),
         "cost": {
             "wall_s": wall,
             "cpu_s": cpu,
             "model_cpu_s": counted.cpu_s,
             "model_wall_s": counted.wall_s,
-            "overhead": (wall - counted.wall_s) / counted.wall_s,
+            "overhead": (cpu - counted.cpu_s) / counted.cpu_s
+            if memory.device_mib() is None
+            else (wall - counted.wall_s) / counted.wall_s,
             **peak,
         },
         "quality": report.figures(),
         "verdict": report.verdict.headline,
         "machine": machine(),
+    }
+
+
+def _counts(case: Case, counted: CountingAdapter, num_frames: int) -> dict[str, float]:
+    """What the model was asked for, in all and a step; guidance counts in all only."""
+    steps = sum(stage.steps for stage in case.variant.stages)
+    passes = 1 if case.guidance_scale == 1 else 2
+    return {
+        "evaluations": counted.evaluations,
+        "evaluations_a_step": counted.evaluations / steps / passes,
+        "cells_a_step": counted.cells / steps / passes,
+        "redundancy": redundancy(counted, num_frames=num_frames, num_steps=steps, passes=passes),
     }
 
 
