@@ -170,5 +170,7 @@ def files_of(artifact: ArtifactRef) -> dict[str, str]:
         "contact_sheet": "contact-sheet.png",
         "before_after": "before-after.png",
         "manifest": "manifest.json",
+        "quality": "quality.json",
+        "report": "quality.html",
     }
     return {what: str(folder / name) for what, name in names.items() if (folder / name).exists()}

@@ -11,7 +11,8 @@
 * detail: mean |gradient| within 25 degrees of the pole / the same in the eight slanted views.
 * spin: how fast the picture within 20 degrees turns about the pole, degrees a second, seen from
   above, beyond the turning of the picture between 30 and 40 degrees from it. Too little by up to a
-  third, more where the cap has little texture: it is a warning, not a measurement.
+  third, more where the cap has little texture: it is a warning, not a measurement. Its share is
+  what part of the cap's motion (squared) is turning: 1 for a wheel, 0 for a drift.
 
 I is 0..1, mean over RGB. Figures are means over time, the spin is the median.
 No published weight-free figure of the poles is known to us: these definitions are our own. The
@@ -33,6 +34,7 @@ from .moments import Moment, Pair
 from .views import DOWN, FOV_DEG, HORIZON, SLANTED, UP
 
 NAMES = ("zenith", "nadir")
+FIGURES = ("constancy", "closing", "crossing", "pinch", "detail", "spin_deg_s", "spin_share")
 RING_DEG = (3.0, 25.0)
 SPIN_INNER_DEG = 20.0
 SPIN_OUTER_DEG = (30.0, 40.0)
@@ -53,8 +55,7 @@ class Poles:
         self._weights = row_weights(canvas.height, is_sphere=True)
         self._polar = _polar(size_px)
         self._figures: dict[str, tuple[list[float], list[float]]] = {
-            name: ([], [])
-            for name in ("constancy", "closing", "crossing", "pinch", "detail", "spin_deg_s")
+            name: ([], []) for name in FIGURES
         }
 
     def add(self, moment: Moment) -> None:
@@ -81,14 +82,15 @@ class Poles:
             if len(self._polar["radius"]) < MIN_SPIN_PX:
                 return
             before, after = (grey_of(each.views[view]) for each in (pair.before, pair.after))
-            turn = self._turn(pair.field.of_view(before, after), before)
+            turn, share = self._turn(pair.field.of_view(before, after), before)
             self._note("spin_deg_s", pole, (-turn if pole == 0 else turn) * self._fps)
+            self._note("spin_share", pole, share)
 
     def result(self) -> dict[str, Any]:
         """Means over time for both poles; of the spin the median."""
         return {
             name: {
-                figure: (median if figure == "spin_deg_s" else mean)(values[pole])
+                figure: (median if figure.startswith("spin") else mean)(values[pole])
                 for figure, values in self._figures.items()
             }
             for pole, name in enumerate(NAMES)
@@ -112,15 +114,16 @@ class Poles:
         cap = frame[:CAP_ROWS] if row == 0 else frame[-CAP_ROWS:]
         return float(np.abs(np.diff(cap.astype(np.float64).mean(axis=-1), axis=0)).mean()) / 255.0
 
-    def _turn(self, flow: np.ndarray, grey: np.ndarray) -> float:
-        """Degrees a frame, clockwise on the view, of the cap beyond its surroundings."""
+    def _turn(self, flow: np.ndarray, grey: np.ndarray) -> tuple[float, float]:
+        """Degrees a frame, clockwise on the view, of the cap beyond its surroundings, and the
+        share of the cap's motion that is turning."""
         polar = self._polar
         along, _ = _polar_slopes(grey.astype(np.float32), polar)
         trust = cv2.boxFilter(np.square(along), -1, (5, 5)) + 1e-3
-        inner = _clockwise(flow, polar, trust * (polar["away_deg"] < SPIN_INNER_DEG))
+        inner, share = _clockwise(flow, polar, trust * (polar["away_deg"] < SPIN_INNER_DEG))
         low, high = SPIN_OUTER_DEG
         ring = (polar["away_deg"] > low) & (polar["away_deg"] < high)
-        return inner - _clockwise(flow, polar, trust * ring)
+        return inner - _clockwise(flow, polar, trust * ring)[0], share
 
 
 def _polar(size_px: int) -> dict[str, np.ndarray]:
@@ -158,12 +161,17 @@ def _ratio(gradients: list[tuple[float, float]]) -> float:
     return float((along + GRADIENT_FLOOR) / (radial + GRADIENT_FLOOR))
 
 
-def _clockwise(flow: np.ndarray, polar: dict[str, np.ndarray], trust: np.ndarray) -> float:
-    """Least-squares rotation about the middle, degrees a frame, clockwise as the view is seen.
+def _clockwise(
+    flow: np.ndarray, polar: dict[str, np.ndarray], trust: np.ndarray
+) -> tuple[float, float]:
+    """Least-squares rotation about the middle, degrees a frame, clockwise as the view is seen, and
+    the share of the flow's energy that it explains.
 
     `trust` weighs the pixels: turning shows only where the picture changes along circles.
     """
     x, y = polar["offset"][..., 0], polar["offset"][..., 1]
     squares = float((trust * (np.square(x) + np.square(y))).sum())
     moment = float((trust * (x * flow[..., 1] - y * flow[..., 0])).sum())
-    return float(np.degrees(moment / max(squares, 1e-6)))
+    energy = float((trust * np.square(flow).sum(axis=-1)).sum())
+    share = moment**2 / max(squares * energy, 1e-9)
+    return float(np.degrees(moment / max(squares, 1e-6))), share

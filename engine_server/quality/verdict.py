@@ -20,6 +20,7 @@ _ORDER = (FINE, NOTICEABLE, FAULTY)
 
 LIMITS: dict[str, float] = {
     "join_ratio": loop_join.LIMIT,
+    "join_ratio_noticeable": 1.5,
     "join_ratio_faulty": 2.0,
     "join_over_max": 1.15,
     "join_region_over_max": 1.3,
@@ -35,7 +36,8 @@ LIMITS: dict[str, float] = {
     "pole_closing": 2.0,
     "pole_pinch": 2.0,
     "pole_spin_deg_s": 12.0,
-    "pole_spin_share": 0.15,
+    "pole_spin_of_yaw": 0.15,
+    "pole_spin_share": 0.5,
     "yaw_rate_deg_s": 10.0,
     "tilt_rate_deg_s": 2.0,
     "horizon_tilt_deg": 3.0,
@@ -181,21 +183,28 @@ def _join(join: dict[str, Any], canvas: Canvas, seconds: float) -> Iterator[Find
         )
     else:
         text = f"The loop's join changes at most {join['worst_view']:.2f} times as much as usual"
-        yield Finding(level=FINE, about="loop_join", text=f"{text}, in any of the views.")
+        text += ", in any of the views."
+        if not join["passes"]:
+            budget = LIMITS["join_ratio"]
+            text += (
+                f" Somewhere it is over the budget of {budget:g}, no farther than chance allows."
+            )
+        yield Finding(level=FINE, about="loop_join", text=text)
 
 
 def _standing_out(
     join: dict[str, Any], kind: str, places: list[Place], over_max: float
 ) -> list[tuple[dict[str, Any], Place]]:
-    """Places whose join is over budget and beyond any other pair of frames there by `over_max`, if
-    no other pair is beyond all others as far somewhere (see `loop_join.py`)."""
+    """Places whose join is far over budget and beyond any other pair there by `over_max`, if no
+    other pair is beyond all others as far somewhere (see `loop_join.py`)."""
     beyond = join[f"excess_{kind}"]
     if beyond["join"] < LIMITS["join_over_excess"] * beyond["interior_max"]:
         return []
     return [
         (each, place)
         for each, place in zip(join[kind], places, strict=True)
-        if not each["passes"] and each["join"] > over_max * each["interior_max"]
+        if each["ratio"] > LIMITS["join_ratio_noticeable"]
+        and each["join"] > over_max * each["interior_max"]
     ]
 
 
@@ -256,8 +265,8 @@ def _pole(name: str, pole: dict[str, Any], yaw_rate_deg_s: float) -> Iterator[Fi
     if pole["pinch"] > LIMITS["pole_pinch"]:
         faults.append("rays meet in a star")
     spin = pole["spin_deg_s"]
-    limit = LIMITS["pole_spin_deg_s"] + LIMITS["pole_spin_share"] * abs(yaw_rate_deg_s)
-    if spin is not None and abs(spin) > limit:
+    limit = LIMITS["pole_spin_deg_s"] + LIMITS["pole_spin_of_yaw"] * abs(yaw_rate_deg_s)
+    if spin is not None and abs(spin) > limit and pole["spin_share"] > LIMITS["pole_spin_share"]:
         faults.append(f"it swirls by {abs(spin):.0f} degrees a second")
     if faults:
         text = f"the {name} looks wrong: {'; '.join(faults)}."

@@ -74,6 +74,7 @@ def test_a_swirling_pole_is_told_with_its_speed_and_the_way_it_turns(turning, tu
     poles = poles_of(frames)
     swirling, calm = ("zenith", "nadir") if row.start == 0 else ("nadir", "zenith")
     assert poles[swirling]["spin_deg_s"] == pytest.approx(turn_deg * FPS, rel=0.35)
+    assert poles[swirling]["spin_share"] > 0.5
     assert abs(poles[calm]["spin_deg_s"]) < 0.5
 
 
