@@ -21,9 +21,9 @@ from types import ModuleType
 import bpy
 
 MODULE = "bl_ext.user_default.panoloom"
-STATES = ("first", "words", "queue", "error", "history", "sample", "world")
+STATES = ("first", "words", "queue", "error", "history", "world", "sample")
 OUT, LIBRARY, *ASKED = sys.argv[sys.argv.index("--") + 1 :]
-SETTLE_S = 5.0  # between a change and its picture
+SETTLE_S, RENDER_S = 6.0, 150.0  # between a change and its picture
 bpy.context.preferences.view.show_splash = False
 
 
@@ -94,7 +94,7 @@ class Pictures:
         globals()[f"show_{self._shown}"]()
         for area in bpy.context.window_manager.windows[0].screen.areas:
             area.tag_redraw()
-        return SETTLE_S
+        return RENDER_S if self._shown == "sample" else SETTLE_S
 
     def _crop(self) -> list[str]:
         """The sidebar alone where the rest of the window shows nothing new."""
@@ -113,7 +113,7 @@ def forget() -> None:
     state.queue.jobs.clear()
     state.dismiss()
     state.care.session = part("blender_addon.session").Session()
-    scroll(-2000)
+    scroll(-50)
     settings = scene.panoloom
     for name in ("prompt_text", "prompt", "sky", "style", "seconds", "steps", "size"):
         settings.property_unset(name)
@@ -125,7 +125,12 @@ def show_first() -> None:
 
 
 def look_at_the_world() -> None:
+    """By Cycles: without a graphics card EEVEE takes minutes to begin."""
     area = viewport()
+    scene = bpy.context.scene
+    scene.render.engine, scene.render.preview_pixel_size = "CYCLES", "2"
+    scene.cycles.preview_samples = 8
+    area.spaces.active.shading.type = "RENDERED"
     space = area.spaces.active
     space.overlay.show_overlays = False
     space.region_3d.view_perspective = "PERSP"
@@ -188,22 +193,24 @@ def show_history() -> None:
     status = bpy.context.window_manager.panoloom
     status.selected = state.history.entries[0].name
     bpy.ops.panoloom.apply_loop()
-    bpy.app.timers.register(lambda: scroll(2000), first_interval=2)
+    bpy.app.timers.register(lambda: scroll(50), first_interval=2)
 
 
-def scroll(by: int) -> None:
-    """The sidebar, down by so many pixels."""
+def scroll(steps: int) -> None:
+    """The sidebar: so many turns of the wheel down, or up."""
     area = viewport()
     region = next(region for region in area.regions if region.type == "UI")
     window = bpy.context.window_manager.windows[0]
+    turn = bpy.ops.view2d.scroll_down if steps > 0 else bpy.ops.view2d.scroll_up
     with bpy.context.temp_override(window=window, area=area, region=region):
-        if bpy.ops.view2d.scroll_down.poll():
-            turn = bpy.ops.view2d.scroll_down if by > 0 else bpy.ops.view2d.scroll_up
-            turn(deltay=abs(by))
+        for _ in range(abs(steps)):
+            if turn.poll():
+                turn()
 
 
 def show_world() -> None:
-    show_sample()
+    viewport().spaces.active.shading.type = "SOLID"
+    bpy.ops.panoloom.load_sample()
     window = bpy.context.window_manager.windows[0]
     area = max(
         (area for area in window.screen.areas if area.type == "PROPERTIES"), key=lambda a: a.height
