@@ -28,6 +28,8 @@ from panoloom.shared.errors import InvalidJob
 from panoloom.shared.jobs import ArtifactRef, Base, JobSpec, Part, Stage
 from panoloom.shared.latents import NAME as LATENTS
 
+pytestmark = pytest.mark.timeout(400)  # whole jobs, on machines that may be busy
+
 FRAMES = 8
 COARSE = Stage(width=256, height=128, steps=3)
 FINE = Stage(width=512, height=256, steps=2, sigma_start=0.6, fov_deg=53.0)
