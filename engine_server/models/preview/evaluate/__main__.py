@@ -43,7 +43,7 @@ from .sheets import save_sheet
 from .verdicts import LIMITS, verdicts
 
 PARTS = "abcde"
-QUICK_LESSON = Lesson(level=50, free=150, epochs=10)
+QUICK_LESSON = Lesson(level=50, free=400, epochs=10)
 QUICK_SIZE = Size(captions=2, seeds=1, named=10)
 
 

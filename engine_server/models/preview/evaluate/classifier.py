@@ -42,7 +42,7 @@ class Lesson:
     """
 
     level: int = 120
-    free: int = 400
+    free: int = 1000
     epochs: int = 10
     seed: int = 0
 

@@ -17,6 +17,7 @@ from .examples import Sampling, View, generated, held_out, rendered
 
 PITCHES_DEG = (-20.0, 0.0, 20.0)
 PHRASES = {"up": "looking up", "level": "at the horizon", "down": "looking down"}
+LEAST_GAP_DEG = 5.0
 EDGE_PX = 5  # rows on either side of an edge that are compared
 
 FLAT_PROMPTS = (
@@ -28,13 +29,16 @@ FLAT_PROMPTS = (
 """Worlds with a bare horizon."""
 
 WORD_PROMPTS = (
-    "blue open sea by day",
     "white clouds over a green meadow",
-    "orange sunset over the sea",
+    "golden desert dunes under a blue sky",
+    "orange sunset over the meadow",
     "northern lights over snow",
-    "golden desert dunes by day",
     "grey rain over a meadow",
 )
+"""Worlds whose sky and ground cannot be taken for each other."""
+
+TOLD_DEG = {"up": 60.0, "level": 0.0, "down": -60.0}
+"""What the reading of pitches is tried on: the same prompts, told where to look."""
 
 
 def true_row(pitch_deg: float, fov_deg: float, size: int) -> float:
@@ -66,7 +70,10 @@ class HorizonReport:
         rendered_correlation, rendered_error_px: The same of rendered views: what the estimate
             itself misses.
         pitch_deg: Mean pitch that the classifier reads off untold clips, by direction phrase.
-        ordered: Share of prompts whose clips stand in the right order: up above level above down.
+        told_pitch_deg: The same of clips that are told: 60 degrees up, level, 60 degrees down.
+        ordered: Share of prompts whose clips stand in the right order: up above level above down,
+            `LEAST_GAP_DEG` apart.
+        told_ordered: The same of clips that are told.
         pitch_error_deg: What that reading misses on rendered views in every direction.
     """
 
@@ -75,7 +82,9 @@ class HorizonReport:
     rendered_correlation: float
     rendered_error_px: float
     pitch_deg: dict[str, float]
+    told_pitch_deg: dict[str, float]
     ordered: float
+    told_ordered: float
     pitch_error_deg: float
 
 
@@ -139,25 +148,49 @@ def look_for_horizons(
     note("horizon: views that are told their elevation")
     correlation, error = _told(adapter, sampling, FLAT_PROMPTS[: 2 if quick else None])
     reference = _rendered()
-    note("horizon: views that have only a word for it")
     short = Sampling(
         frames=SPAN + 1,
         steps=sampling.steps,
         guidance_scale=sampling.guidance_scale,
         shift=sampling.shift,
     )
-    readings: dict[str, list[float]] = {name: [] for name in PHRASES}
+
+    def read(view: View) -> float:
+        return classifier.pitch_deg(generated(adapter, view, short))
+
+    words: list[tuple[float, float, float]] = []
+    angles: list[tuple[float, float, float]] = []
     for seed, prompt in enumerate(WORD_PROMPTS[: 2 if quick else None]):
-        for name, phrase in PHRASES.items():
-            view = View(prompt=f"{prompt}, {phrase}", seed=seed, told=False)
-            readings[name].append(classifier.pitch_deg(generated(adapter, view, short)))
-    triples = list(zip(*readings.values(), strict=True))
+        note(f"horizon: {prompt}, looking up, at the horizon, looking down")
+        up, level, down = (
+            read(View(prompt=f"{prompt}, {phrase}", seed=seed, told=False))
+            for phrase in PHRASES.values()
+        )
+        words.append((up, level, down))
+        up, level, down = (
+            read(View(prompt=prompt, seed=seed, pitch_deg=pitch)) for pitch in TOLD_DEG.values()
+        )
+        angles.append((up, level, down))
     return HorizonReport(
         correlation=correlation,
         error_px=error,
         rendered_correlation=reference[0],
         rendered_error_px=reference[1],
-        pitch_deg={name: sum(values) / len(values) for name, values in readings.items()},
-        ordered=sum(up > level > down for up, level, down in triples) / len(triples),
+        pitch_deg=_means(words),
+        told_pitch_deg=_means(angles),
+        ordered=_ordered(words),
+        told_ordered=_ordered(angles),
         pitch_error_deg=_pitch_error(classifier),
     )
+
+
+def _means(triples: list[tuple[float, float, float]]) -> dict[str, float]:
+    """Of each direction, over prompts."""
+    columns = zip(PHRASES, zip(*triples, strict=True), strict=True)
+    return {name: sum(values) / len(values) for name, values in columns}
+
+
+def _ordered(triples: list[tuple[float, float, float]]) -> float:
+    """Share of (up, level, down) that are, each by `LEAST_GAP_DEG` or more."""
+    right = [up - level >= LEAST_GAP_DEG <= level - down for up, level, down in triples]
+    return sum(right) / len(right)

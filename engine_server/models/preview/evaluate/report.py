@@ -71,6 +71,8 @@ def markdown(report: dict[str, Any], judged: list[Verdict]) -> str:
         f"| {v.what} | {v.value} | {v.rule} | {'pass' if v.passed else '**fail**'} |"
         for v in judged
     ]
+    if not report["families"]:
+        return "\n".join(lines)
     lines += ["", *family_table(report["families"]), ""]
     for key, what in (("generated", "generated"), ("held_out", "rendered")):
         if key in report.get("confusion", {}):

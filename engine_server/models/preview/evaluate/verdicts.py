@@ -101,10 +101,11 @@ def _judge_horizon(found: dict[str, Any], judge: Any) -> None:
     value = f"{found['error_px']:.1f} px of 128 (rendered: {found['rendered_error_px']:.1f})"
     judge("(c) horizon, told: error", value, f"at most {WORST_HORIZON_PX:g} px",
           found["error_px"] <= WORST_HORIZON_PX)  # fmt: skip
-    read = ", ".join(f"{name} {value:+.0f}°" for name, value in found["pitch_deg"].items())
-    value = f"{found['ordered']:.0%} in order; {read}"
-    judge("(c) direction words, untold", value, f"at least {LEAST_ORDERED:.0%} in order",
-          found["ordered"] >= LEAST_ORDERED)  # fmt: skip
+    for key, what in (("told_", "told 60° up, level, 60° down"), ("", "untold, by words")):
+        read = ", ".join(f"{n} {value:+.0f}°" for n, value in found[f"{key}pitch_deg"].items())
+        share = found[f"{key}ordered"]
+        judge(f"(c) direction, {what}", f"{share:.0%} in order; read: {read}",
+              f"at least {LEAST_ORDERED:.0%} in order", share >= LEAST_ORDERED)  # fmt: skip
 
 
 def _judge_variety(found: dict[str, Any], judge: Any) -> None:

@@ -7,10 +7,12 @@ from random import Random
 import pytest
 import torch
 
+from panoloom.engine_server.models.adapter import Cond
 from panoloom.engine_server.models.preview import families
+from panoloom.engine_server.models.preview.adapter import SPEC
 from panoloom.engine_server.models.preview.dataset import Look
-from panoloom.engine_server.models.preview.evaluate import horizon
-from panoloom.engine_server.models.preview.evaluate.examples import rendered
+from panoloom.engine_server.models.preview.evaluate import classifier, horizon
+from panoloom.engine_server.models.preview.evaluate.examples import Sampling, rendered
 
 
 @pytest.mark.parametrize("row", [30, 64, 101])
@@ -42,3 +44,40 @@ def test_horizon_of_a_rendered_sea_is_found_where_geometry_puts_it(pitch):
     )
     found = horizon.horizon_row(rendered(look, 1))
     assert abs(found - horizon.true_row(pitch, 90.0, 128)) <= 6  # haze lies on the sea
+
+
+def test_directions_are_in_order_only_when_they_lie_apart():
+    right, close, wrong = (40.0, 2.0, -30.0), (4.0, 2.0, 0.0), (-10.0, 0.0, 20.0)
+    assert horizon._ordered([right, close, wrong, right]) == 0.5
+
+
+class Sleeper:
+    """A model that makes grey whatever it is asked for."""
+
+    spec = SPEC
+
+    def encode_prompt(self, texts: list[str]) -> Cond:
+        return Cond()
+
+    def denoised(self, x, sigma, cond, views):
+        return torch.zeros_like(x)
+
+    def encode(self, frames, *, wraps):
+        raise NotImplementedError
+
+    def decode(self, latents, *, wraps):
+        yield from torch.zeros(latents.shape[1], 3, 128, 128)
+
+
+def test_model_that_makes_grey_has_no_horizon_and_no_directions():
+    lesson = classifier.Lesson(level=0, free=2, epochs=1)
+    found = horizon.look_for_horizons(
+        Sleeper(),
+        classifier.train(lesson),
+        Sampling(steps=1),
+        quick=True,
+        note=lambda line: None,
+    )
+    assert (found.correlation, found.ordered, found.told_ordered) == (0.0, 0.0, 0.0)
+    assert found.rendered_correlation > 0.9
+    assert set(found.pitch_deg) == set(horizon.PHRASES)
