@@ -293,7 +293,9 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--connection", type=Path, required=True, help="the engine's engine.json")
     parser.add_argument("--prompt", required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder for demo.blend and renders")
-    parser.add_argument("--size", default="512x256", choices=["512x256", "1024x512"])
+    parser.add_argument(
+        "--size", default="512x256", choices=["512x256", "1024x512", "2048x1024", "4096x2048"]
+    )
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-reference", dest="reference", action="store_false")

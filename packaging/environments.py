@@ -7,6 +7,7 @@ stamp differs, and made anew when it is broken. Where packages come from is pip'
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -23,6 +24,14 @@ LOGS = ROOT / ".cache" / "logs"
 CONSTRAINTS = ROOT / "packaging" / "constraints.txt"
 CONSTRAINTS_BLENDER = ROOT / "packaging" / "constraints-blender.txt"
 BPY = {(3, 11): "4.5", (3, 13): "5.2"}  # Python -> the Blender whose bpy runs in it
+PYTHON_OF = {  # every Blender whose bpy the tests can be asked for -> the Python it runs in
+    "4.2": (3, 11),
+    "4.3": (3, 11),
+    "4.5": (3, 11),
+    "5.0": (3, 11),
+    "5.1": (3, 13),
+    "5.2": (3, 13),
+}
 STAMP = "panoloom-stamp.json"
 GB = 1e9
 
@@ -140,6 +149,47 @@ def blender_environment() -> Environment:
     )
 
 
+def blender_environment_of(blender: str) -> Environment:
+    """The environment for one version of Blender, in a folder of its own.
+
+    Raises:
+        NoBlenderPython: There is no Python for it on this machine.
+        SetupFailed: No such version is known.
+    """
+    if blender not in PYTHON_OF:
+        raise SetupFailed(f"No Blender {blender} is known. Known: {', '.join(PYTHON_OF)}.")
+    python = find_python(PYTHON_OF[blender])
+    return Environment(
+        name=f"environment of Blender {blender}",
+        folder=ROOT / f".venv-blender-{blender}",
+        python=python,
+        version=PYTHON_OF[blender],
+        constraints=CONSTRAINTS_BLENDER,
+        installs=((f"bpy=={blender}.*", "pyzmq", "msgpack", "pytest"),),
+        inputs=(CONSTRAINTS_BLENDER,),
+        imports=("bpy", "zmq", "msgpack", "pytest"),
+        size=f"about 1.2 GB on disk, bpy {blender}",
+        disk_gb=3.0,
+    )
+
+
+def find_python(version: tuple[int, int]) -> tuple[str, ...]:
+    """An interpreter of just this version.
+
+    Raises:
+        NoBlenderPython: There is none.
+    """
+    if (sys.version_info[0], sys.version_info[1]) == version:
+        return (sys.executable,)
+    text = f"{version[0]}.{version[1]}"
+    for words in ((f"python{text}",), ("py", f"-{text}")):
+        found = shutil.which(words[0])
+        check = f"import sys, venv; sys.exit(sys.version_info[:2] != {version!r})"
+        if found and _answers([found, *words[1:], "-c", check]):
+            return (found, *words[1:])
+    raise NoBlenderPython(f"There is no Python {text} on PATH, which that Blender needs.")
+
+
 def find_blender_python() -> tuple[tuple[str, ...], tuple[int, int]]:
     """An interpreter that bpy exists for: the one that runs this, else one on PATH.
 
@@ -150,12 +200,8 @@ def find_blender_python() -> tuple[tuple[str, ...], tuple[int, int]]:
     if own in BPY:
         return (sys.executable,), own
     for version in BPY:
-        text = f"{version[0]}.{version[1]}"
-        for words in ((f"python{text}",), ("py", f"-{text}")):
-            found = shutil.which(words[0])
-            check = f"import sys, venv; sys.exit(sys.version_info[:2] != {version!r})"
-            if found and _answers([found, *words[1:], "-c", check]):
-                return (found, *words[1:]), version
+        with contextlib.suppress(NoBlenderPython):
+            return find_python(version), version
     wanted = " or ".join(f"{a}.{b}" for a, b in BPY)
     raise NoBlenderPython(
         f"Blender's Python module exists for Python {wanted}; this is {own[0]}.{own[1]} and "

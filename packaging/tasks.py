@@ -17,6 +17,7 @@ from environments import (
     NoBlenderPython,
     SetupFailed,
     blender_environment,
+    blender_environment_of,
     clean_environ,
     engine_environment,
     ensure,
@@ -24,7 +25,12 @@ from environments import (
 )
 
 DEFAULT_PROMPT = "northern lights over a calm sea"
-SIZES = ("512x256", "1024x512")  # what the model makes, known before it is installed
+SIZES = (
+    "512x256",
+    "1024x512",
+    "2048x1024",
+    "4096x2048",
+)  # what the model makes, known before it is installed
 SHORTEST_S, LONGEST_S = 1.0, 30.0
 CANNOT, FAILED, INTERRUPTED = 3, 4, 130
 
@@ -40,7 +46,7 @@ def run(argv: list[str] | None = None) -> int:
         if options.command == "setup":
             return setup()
         if options.command == "test":
-            return test(rest)
+            return test(rest, options.blender)
         return demo(options)
     except SetupFailed as error:
         print(f"\n{error}", file=sys.stderr)
@@ -60,7 +66,14 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("setup", help="make both environments")
-    commands.add_parser("test", help="run the test suite; further words go to pytest")
+    tests = commands.add_parser("test", help="run the test suite; further words go to pytest")
+    tests.add_argument(
+        "--blender",
+        metavar="VERSIONS",
+        default="",
+        help="only Blender's tests, in these versions, such as 4.2,5.0,5.2; each gets an "
+        "environment of its own",
+    )
     show = commands.add_parser("demo", help="from a prompt to a lit Blender scene")
     show.add_argument("prompt", nargs="?", default=DEFAULT_PROMPT)
     show.add_argument("--size", default=SIZES[0], choices=SIZES, help="pixels of the panorama")
@@ -105,9 +118,15 @@ def blender_or_none() -> Path | None:
         return None
 
 
-def test(words: list[str]) -> int:
-    """The whole suite, or what `words` select; the exit status is pytest's."""
+def test(words: list[str], blenders: str) -> int:
+    """The whole suite, or what `words` select; the exit status is pytest's.
+
+    Args:
+        blenders: Versions of Blender with commas between; then only its tests run, in each.
+    """
     engine = ensure(engine_environment())
+    if blenders:
+        return test_blenders(engine, [name.strip() for name in blenders.split(",")], words)
     if blender_or_none():
         build_extension(engine)
     else:
@@ -115,6 +134,19 @@ def test(words: list[str]) -> int:
     say("Running the tests.")
     command = [str(engine), "-m", "pytest", *words]
     return subprocess.run(command, cwd=ROOT, env=clean_environ(), check=False).returncode
+
+
+def test_blenders(engine: Path, versions: list[str], words: list[str]) -> int:
+    """Blender's tests in each of these versions; the worst of pytest's exit statuses."""
+    homes = {version: ensure(blender_environment_of(version)) for version in versions}
+    build_extension(engine)
+    worst = 0
+    for version, python in homes.items():
+        say(f"Blender {version}:")
+        environ = clean_environ() | {"PANOLOOM_TEST_BLENDER": str(python)}
+        command = [str(engine), "-m", "pytest", "-m", "blender", "tests/blender", *words]
+        worst = max(worst, subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode)
+    return worst
 
 
 def build_extension(engine: Path) -> Path:

@@ -216,7 +216,7 @@ def test_without_a_python_for_blender_the_rest_still_runs(
     monkeypatch.setattr(
         tasks.subprocess, "run", lambda c, **_: ran.append(c) or SimpleNamespace(returncode=5)
     )
-    assert tasks.test(["-k", "geometry"]) == 5
+    assert tasks.test(["-k", "geometry"], "") == 5
     assert ran == [[sys.executable, "-m", "pytest", "-k", "geometry"]]
     assert "marked blender are skipped" in capsys.readouterr().out
 
@@ -302,3 +302,31 @@ def test_demo_lists_what_is_there(tasks, tmp_path):
     assert "contact sheet" not in text
     assert "scene-0025" not in text
     assert "sharknado" in text
+
+
+def test_every_blender_that_can_be_asked_for_has_its_python(environments, monkeypatch):
+    for blender, version in environments.PYTHON_OF.items():
+        monkeypatch.setattr(environments, "find_python", lambda wanted: (f"python{wanted}",))
+        made = environments.blender_environment_of(blender)
+        assert made.installs[0][0] == f"bpy=={blender}.*"
+        assert made.version == version
+        assert made.folder.name == f".venv-blender-{blender}"
+    with pytest.raises(environments.SetupFailed, match=r"4\.2"):
+        environments.blender_environment_of("3.6")
+
+
+def test_asked_for_versions_run_blenders_tests_alone_in_each(tasks, monkeypatch):
+    ran = []
+
+    def run(command, env, **_):
+        ran.append((env["PANOLOOM_TEST_BLENDER"], command[1:5]))
+        return SimpleNamespace(returncode=len(ran) - 1)
+
+    monkeypatch.setattr(tasks, "ensure", lambda environment: Path(str(environment)))
+    monkeypatch.setattr(tasks, "engine_environment", lambda: "engine")
+    monkeypatch.setattr(tasks, "blender_environment_of", lambda version: f"bpy{version}")
+    monkeypatch.setattr(tasks, "build_extension", lambda engine: None)
+    monkeypatch.setattr(tasks.subprocess, "run", run)
+    assert tasks.run(["test", "--blender", "4.2, 5.0", "-k", "world"]) == 1
+    words = ["-m", "pytest", "-m", "blender"]
+    assert ran == [("bpy4.2", words), ("bpy5.0", words)]
