@@ -235,7 +235,7 @@ def test_demo_has_a_prompt_of_its_own(tasks):
     ("words", "remedy"),
     [
         (["--size", "large"], "1024x512"),
-        (["--size", "2048x1024"], "1024x512"),
+        (["--size", "640x320"], "1024x512"),
         (["--seconds", "0.5"], "1 to 30 seconds"),
         (["--seconds", "31"], "1 to 30 seconds"),
         (["--seconds", "nan"], "1 to 30 seconds"),
