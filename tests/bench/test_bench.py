@@ -15,9 +15,10 @@ from panoloom.engine_server.bench import tables
 from panoloom.engine_server.bench.cases import METHODS, Setting, share_of
 from panoloom.engine_server.bench.counting import CountingAdapter, redundancy, solid_angle
 from panoloom.engine_server.denoise.stages import denoise_stages
+from panoloom.engine_server.models import catalog
 from panoloom.engine_server.models.adapter import Cond, LatentSpec
 from panoloom.engine_server.panorama import erp
-from panoloom.shared.jobs import Stage
+from panoloom.shared.jobs import JobSpec, Stage
 
 SPEC = LatentSpec(channels=CHANNELS, ratio_s=8, ratio_t=1)
 STEPS = 4
@@ -67,6 +68,19 @@ def test_fused_takes_half_of_multidiffusion_and_a_third_of_forty_four_views(widt
     rest = projecting.evaluations - 44 * in_time
     assert rest > 0, "one projecting step of three, 44 views in each window in time"
     assert fused <= 44 * in_time / 3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_estimate_of_a_job_counts_about_the_windows_of_its_method(method):
+    frames, steps = 8, 6
+    spec = catalog.plan(
+        JobSpec(prompt="sea", num_frames=frames, steps=steps, method=method, guidance_scale=1.0)
+    )
+    pace = catalog.find("preview").pace
+    written = spec.width * spec.height * frames / 1e6 * pace.megapixel_s
+    estimated = (catalog.estimate_s(spec) - pace.start_s - written) / pace.evaluation_s
+    made = counted(method, steps=steps)
+    assert estimated == pytest.approx(made.cells / (16 * 16 * 8), rel=0.3)
 
 
 def test_redundancy_counts_space_and_time():
