@@ -244,7 +244,7 @@ def test_cancel_is_honoured_before_the_next_model_call(limit):
 def test_model_is_called_with_batches_of_the_asked_size():
     adapter = OracleAdapter(num_frames=8)
     run(adapter, steps=1, view_batch=4)
-    assert adapter.batch_sizes == [4] * 5, "10 views in 2 time windows"
+    assert adapter.batch_sizes == [4] * 6, "12 standing views in 2 time windows"
 
 
 @pytest.mark.parametrize("view_batch", [1, 7, 100])

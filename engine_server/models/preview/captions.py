@@ -54,7 +54,7 @@ def wording(token: str, rng: Random) -> str:
     return word.replace("_", " ")
 
 
-def facts(true: Words, has_sky: bool, pitch_deg: float, rng: Random) -> Words:
+def facts(true: Words, has_sky: bool, pitch_deg: float, rng: Random, point: bool = False) -> Words:
     """The tokens a caption will say, by role: a random part of what is true of the clip."""
     said: Words = {}
     every = {word for words in true.values() for word in words}
@@ -72,14 +72,17 @@ def facts(true: Words, has_sky: bool, pitch_deg: float, rng: Random) -> Words:
     # out of sight is mostly out of mind: no ground in a view of the zenith, no sky below the feet
     if pitch_deg > 60.0 and rng.random() < 0.7:
         said["scene"] = ()
-    if rng.random() < 0.4:
+    if rng.random() < (0.9 if point else 0.4):
         said["direction"] = (direction_word(pitch_deg),)
     return said
 
 
-def caption(true: Words, has_sky: bool, pitch_deg: float, rng: Random) -> str:
-    """One caption for a view at this pitch in degrees of a world with these words."""
-    said = facts(true, has_sky, pitch_deg, rng)
+def caption(true: Words, has_sky: bool, pitch_deg: float, rng: Random, point: bool = False) -> str:
+    """One caption for a view at this pitch in degrees of a world with these words.
+
+    point: nearly always say where the view looks, for a network that is not told otherwise.
+    """
+    said = facts(true, has_sky, pitch_deg, rng, point)
     nouns = [w for role in ("subject", "scene", "weather", "time") for w in said.get(role, ())]
     adjectives = [w for role in ("mood", "motion", "colour") for w in said.get(role, ())]
     rng.shuffle(nouns)

@@ -16,6 +16,7 @@ from .dataset import CELLS, Look, azimuth, draw_look, elevation, render, to_sign
 from .text import pad_tokens, tokenize
 
 SHARD = 250
+UNTOLD = 0.12  # how often training leaves out where a view looks, and says it in words
 UNTOLD_LIGHT = 0.15  # how often training leaves out where the light is
 
 
@@ -60,8 +61,8 @@ def cache_clips(run: Path, count: int, frames: int, seed: int, device: str = "cp
 class Pool:
     """All cached clips of a run; `refresh` takes up shards that appeared since."""
 
-    def __init__(self, run: Path) -> None:
-        self.run, self.seen = run, set()
+    def __init__(self, run: Path, untold: float = UNTOLD) -> None:
+        self.run, self.untold, self.seen = run, untold, set()
         self.clips: dict[int, list[Tensor]] = {}
         self.facts: dict[int, list[dict[str, Any]]] = {}
         self.refresh()
@@ -97,11 +98,11 @@ class Pool:
         raise AssertionError
 
     def batch(self, size: int, single: bool, rng: Random) -> dict[str, Tensor]:
-        """A random batch: latents [N, C, F, h, w], tokens [N, L], elevation, fov_deg, light_told.
+        """A random batch: latents [N, C, F, h, w], tokens [N, L], told [N] and `told_geometry`.
 
         single takes one frame out of any clip; otherwise only clips of the longest kind.
         """
-        latents, tokens, rows = [], [], []
+        latents, tokens, rows, tells = [], [], [], []
         for _ in range(size):
             frames, number = self.pick(single, rng)
             clip, row = self.clips[frames][number], self.facts[frames][number]
@@ -109,13 +110,16 @@ class Pool:
                 at = rng.randrange(frames)
                 clip = clip[:, at : at + 1]
             latents.append(clip)
-            said = caption(row["words"], row["has_sky"], row["pitch_deg"], rng)
+            told = rng.random() >= self.untold
+            tells.append(told)
+            said = caption(row["words"], row["has_sky"], row["pitch_deg"], rng, point=not told)
             tokens.append(tokenize(said)[0])
-            untold = rng.random() < UNTOLD_LIGHT
-            rows.append({**row, "light_pitch_rad": light.UNTOLD} if untold else row)
+            dark = not told or rng.random() < UNTOLD_LIGHT
+            rows.append({**row, "light_pitch_rad": light.UNTOLD} if dark else row)
         return {
             "latents": torch.stack(latents).float(),
             "tokens": pad_tokens(tokens),
+            "told": torch.tensor(tells).float(),
             **told_geometry(rows),
         }
 

@@ -34,6 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--start-from", type=Path, default=None, help="weights to begin with")
     parser.add_argument("--rate", type=float, default=1.0, help="factor of the learning rates")
     parser.add_argument("--single-part", type=float, default=0.27, help="share on single frames")
+    parser.add_argument("--untold", type=float, default=0.12, help="share of views told in words")
     parser.add_argument("--batch", type=int, default=6, help="clips a step; single frames: 5 1/3 x")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cache, denoiser)")
     parser.add_argument("--refresh", action="store_true", help="take up clips as they are cached")
@@ -70,6 +71,7 @@ def _run(args: argparse.Namespace) -> None:
             clips=args.batch,
             rate=args.rate,
             single_part=args.single_part,
+            untold=args.untold,
             bf16=args.bf16,
             device=args.device,
             refresh=args.refresh,

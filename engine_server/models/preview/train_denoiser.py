@@ -19,13 +19,13 @@ from torch import Tensor
 
 from .checkpoint import DENOISER, load_autoencoder, load_state, note, save_state
 from .denoiser import Denoiser
-from .latent_cache import Pool
+from .latent_cache import UNTOLD, Pool
 from .muon import Muon, split_parameters
 from .sampling import contact_sheet
 
 OUTER = ("text.", "sigma.", "fov.", "enter.", "leave.")
 MUON_RATE, ADAM_RATE = 0.02, 2e-3
-DROP = 0.12  # how often the text, or the description of the view, is left out
+DROP = 0.12  # how often the text is left out
 
 
 def draw_sigma(count: int, generator: torch.Generator, shift: float = 2.0) -> Tensor:
@@ -48,6 +48,7 @@ class Course:
         singles, clips: Batch of single frames, of clips.
         rate: Factor of the learning rates; below 1 for weights that are already good.
         single_part: Share of the steps, from the first on, that see single frames only.
+        untold: How often a view is not told where it looks, and its caption says so.
         bf16: Whether to multiply in bfloat16.
         device: Where to train: "cpu" or "cuda".
         refresh: Whether to take up clips that are cached while it runs; not repeatable then.
@@ -62,6 +63,7 @@ class Course:
     clips: int = 6
     rate: float = 1.0
     single_part: float = 0.27
+    untold: float = UNTOLD
     bf16: bool = False
     device: str = "cpu"
     refresh: bool = False
@@ -78,11 +80,9 @@ def velocity_loss(model: Denoiser, batch: dict[str, Tensor], generator: torch.Ge
     level = sigma[:, None, None, None, None]
     noisy = (1.0 - level) * clean + level * noise
     keep_text = (torch.rand(count, generator=generator) >= DROP).long().to(device)
-    told = (torch.rand(count, generator=generator) >= DROP).float().to(device)
     text = model.text(batch["tokens"] * keep_text[:, None])
-    made = model(
-        noisy, sigma, text, batch["elevation"], batch["fov_deg"], told, batch["light_told"]
-    )
+    told = [batch[name] for name in ("elevation", "fov_deg", "told", "light_told")]
+    made = model(noisy, sigma, text, *told)
     return ((made.float() - (noise - clean)) ** 2).mean()
 
 
@@ -196,7 +196,7 @@ def train_denoiser(run: Path, course: Course) -> None:
         dist.init_process_group(
             "gloo", init_method=meet, rank=course.rank, world_size=course.workers
         )
-    trainer, pool = Trainer(run, course), Pool(run)
+    trainer, pool = Trainer(run, course), Pool(run, course.untold)
     saved_at = logged_at = drawn_at = time.monotonic()
     losses: dict[int, list[float]] = {1: [], 8: []}
     last = course.steps if course.stop_at is None else min(course.steps, course.stop_at)
