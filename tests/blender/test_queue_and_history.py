@@ -89,5 +89,11 @@ def test_job_of_an_earlier_run_is_picked_up_and_finds_its_world(stories):
     assert stories["story_of_an_earlier_run"] == {"again": True, "shown": "SEQUENCE", "left": ""}
 
 
+def test_engine_elsewhere_is_not_reached_without_online_access(stories):
+    story = stories["story_of_another_computer"]
+    assert not story["allowed"]
+    assert "online access" in story["said"]
+
+
 def test_prompt_of_several_lines_is_one_request(stories):
     assert stories["story_of_lines"] == {"asked": "a sea under stars", "line": "a sea under stars"}

@@ -223,6 +223,30 @@ def story_of_an_earlier_run(stage: Stage) -> dict[str, object]:
     return facts
 
 
+def story_of_another_computer(stage: Stage) -> dict[str, object]:
+    """An engine elsewhere is not reached while Blender forbids online access."""
+    connection = part("shared.connection")
+    folder = stage.folder / "remote"
+    path = connection.connection_path(folder)
+    path.parent.mkdir(parents=True)
+    far = connection.Connection(
+        protocol=(1, 1),
+        pid=connection.ELSEWHERE,
+        session="far",
+        control="tcp://192.0.2.1:5555",
+        blobs="tcp://192.0.2.1:5556",
+        server_public_key="",
+        client_public_key="",
+        client_secret_key="",
+        library="",
+    )
+    connection.write_connection(path, far)
+    stage.state.session.state = part("blender_addon.session").LinkState.OFF
+    said = press("connect", place=str(folder))
+    stage.state.session.state = part("blender_addon.session").LinkState.CONNECTED
+    return {"allowed": bpy.app.online_access, "said": said}
+
+
 def story_of_lines(stage: Stage) -> dict[str, object]:
     """A prompt in a text block takes the place of the line, and comes back into it."""
     scene = new_scene()
