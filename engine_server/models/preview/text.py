@@ -37,8 +37,8 @@ _ENDINGS = (
 _MAX_TOKENS = 24
 REAL_MODEL = (
     "The preview model paints skies, seas, land and weather only: it makes something calm in "
-    "place of {words}. A prompt like this needs a real video model. None can be installed in this "
-    "version yet; `panoloom models install wan-1.3b` is planned for a later one."
+    "place of {words}. A prompt like this needs a real video model, and none can be installed in "
+    "this version."
 )
 
 
