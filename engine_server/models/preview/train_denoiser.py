@@ -29,7 +29,7 @@ DROP = 0.12  # how often the text is left out
 
 
 def draw_sigma(count: int, generator: torch.Generator, shift: float = 2.0) -> Tensor:
-    """Noise levels: logit-normal moved towards noise, a tenth uniform; [count]."""
+    """Noise levels: logit-normal moved towards noise, 15 % uniform; [count]."""
     normal = torch.sigmoid(torch.randn(count, generator=generator))
     sigma = shift * normal / (1.0 + (shift - 1.0) * normal)
     uniform = torch.rand(count, generator=generator)
