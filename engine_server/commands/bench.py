@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..bench.cases import Setting
 
 WORK, DOCUMENT = Path("bench"), Path("docs/method.md")
-TABLES = ("methods", "ablation")
 
 
 def add_to(commands: Any) -> None:

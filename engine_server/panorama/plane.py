@@ -279,11 +279,6 @@ def write_owned(field: Tensor, part: Tensor, frames: Span, window: PlaneWindow) 
     ]
 
 
-def write_all(field: Tensor, part: Tensor, frames: Span, window: PlaneWindow) -> None:
-    """Put a whole window ``[C, f, h, w]`` into the panorama ``[C, F, H, W]``."""
-    field[(slice(None), *_index(frames.cells, window.rows.cells, window.columns.cells))] = part
-
-
 def add_window(field: Tensor, part: Tensor, frames: Span, window: PlaneWindow) -> None:
     """Add a whole window ``[C, f, h, w]`` to the panorama ``[C, F, H, W]``."""
     index = _index(frames.cells, window.rows.cells, window.columns.cells)
