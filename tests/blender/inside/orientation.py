@@ -55,7 +55,7 @@ def main(folder: str) -> dict[str, object]:
     for heading_deg in (90, 0, 37):
         aim(scene.camera, math.radians(heading_deg), 0, 20)  # looks up a bit: pitch must not matter
         mine = world.create(scene, f"{heading_deg:032d}", world.camera_heading(scene), "test")
-        world.show_loop(mine, loop.parent, NUM_FRAMES, final=True)
+        world.show_loop(mine, loop.parent, NUM_FRAMES, final=False)
         frames = (-1, 0, 1, 2, 4, 5, 8, 9) if heading_deg == 90 else (1,)
         for frame in frames:
             scene.frame_set(frame)
