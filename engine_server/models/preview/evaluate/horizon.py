@@ -20,6 +20,9 @@ PHRASES = {"up": "looking up", "level": "at the horizon", "down": "looking down"
 LEAST_GAP_DEG = 5.0
 EDGE_PX = 5  # rows on either side of an edge that are compared
 
+AWAY_DEG = 130.0
+"""Heading of views whose horizon is read: away from the sun, whose glow is an edge of its own."""
+
 FLAT_PROMPTS = (
     "blue open sea under a clear sky",
     "open sea by day with waves",
@@ -107,7 +110,8 @@ def _told(adapter: Adapter, sampling: Sampling, prompts: tuple[str, ...]) -> tup
     found, true = [], []
     for seed, prompt in enumerate(prompts):
         for pitch in PITCHES_DEG:
-            clip = generated(adapter, View(prompt=prompt, pitch_deg=pitch, seed=seed), still)
+            view = View(prompt=prompt, yaw_deg=AWAY_DEG, pitch_deg=pitch, seed=seed)
+            clip = generated(adapter, view, still)
             found.append(float(horizon_row(clip)))
             true.append(true_row(pitch, 90.0, clip.shape[-1]))
     return _agreement(found, true)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import combinations
+from random import Random
 from statistics import median
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...adapter import Adapter
+from ..dataset import draw_look
 from . import statistics
 from .classifier import FamilyNet, shown
 from .examples import (
@@ -190,3 +192,10 @@ def fidelity(clips: Clips) -> dict[str, Any]:
         "psnr_db": sum(statistics.psnr_db(a, b) for a, b in pairs) / len(pairs),
         "drift_rgb": drift.tolist(),
     }
+
+
+def held_out_psnr_db(adapter: Adapter, count: int) -> float:
+    """Mean PSNR of the autoencoder on frames drawn as training draws them, in every direction."""
+    looks = [draw_look(Random(f"evaluation-frame-{number}")) for number in range(count)]
+    frames = [rendered(look, 1) for look in looks]
+    return sum(statistics.psnr_db(round_trip(adapter, frame), frame) for frame in frames) / count

@@ -16,7 +16,8 @@ red, green or blue, whichever is furthest off), *contrast* (RMS), *slope* (of th
 spectrum; below 1 is sharper), *motion* (mean optical flow): generated over rendered, the latter
 through the autoencoder; *fine* is the amplitude of detail finer than a latent cell, and is not
 judged. *nearest*: distance of the most alike pair of clips, over that of the worlds they were
-asked for. *PSNR* of the autoencoder on held-out frames."""
+asked for. *PSNR* of the autoencoder on the family's wide views of the horizon, its hardest frames;
+(e) is judged on held-out frames in every direction and field of view, as training draws them."""
 
 
 def family_table(families: dict[str, Any]) -> list[str]:
