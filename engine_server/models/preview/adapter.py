@@ -15,7 +15,7 @@ from ..tiles import decode_in_tiles
 from . import light
 from .autoencoder import CHANNELS, RATIO
 from .checkpoint import load_weights
-from .text import TOKENS, needs_real_model, pad_tokens, tokenize
+from .text import TOKENS, needs_real_model, pad_tokens, tokenize_prompt
 
 MARGIN_ACROSS = 8  # cells coded beyond the seam: all that the decoder can see
 MARGIN_UP = 4  # cells encoded beyond a pole
@@ -80,7 +80,7 @@ class PreviewAdapter:
         """
         tokens, ignored = [], {}
         for text in texts:
-            ids, unknown = tokenize(text)
+            ids, unknown = tokenize_prompt(text)
             tokens.append(ids)
             ignored.update(dict.fromkeys(unknown))
         beyond = needs_real_model(", ".join(texts))

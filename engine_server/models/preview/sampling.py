@@ -13,7 +13,7 @@ from . import light
 from .autoencoder import Autoencoder
 from .dataset import CELLS, azimuth, elevation
 from .denoiser import Denoiser
-from .text import TOKENS, pad_tokens, tokenize
+from .text import TOKENS, pad_tokens, tokenize_prompt
 
 PROMPTS = (
     "northern lights over a calm sea",
@@ -58,7 +58,7 @@ def sample_views(
     x = torch.randn(count, 8, frames, CELLS, CELLS, generator=generator)
     fov = torch.full((count,), fov_deg)
     height = elevation(torch.tensor(pitch_deg), fov)
-    ids = tokenize(prompt)[0]
+    ids = tokenize_prompt(prompt)[0]
     text = model.text(pad_tokens([ids, []]))
     across = azimuth(torch.full((count,), yaw_deg), torch.tensor(pitch_deg), fov)
     pitch = torch.full((count,), light.pitch_for({TOKENS[i - 1] for i in ids}))

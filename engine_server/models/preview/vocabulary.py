@@ -179,3 +179,10 @@ nebula space fire embers lava mist mountains hills forest meadow underwater sand
 evening morning sun wisps fields flowers autumn dust pines
 """
 SUBJECTS = frozenset(_SUBJECTS.split())
+
+# what says itself what lies below the horizon, and what stands on land without saying which
+_GROUNDS = """
+sea snow snowfall desert meadow fields sand lava mist underwater fire embers nebula space
+"""
+GROUNDS = frozenset(_GROUNDS.split())
+ON_LAND = frozenset(("hills", "forest", "pines"))

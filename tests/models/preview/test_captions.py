@@ -124,6 +124,28 @@ def test_synonyms_mean_the_same(prompt, meaning):
     assert tokens(prompt) == meaning
 
 
+@pytest.mark.parametrize(
+    ("prompt", "has_meadow"),
+    [
+        ("fluffy white clouds in a blue sky over green hills", True),
+        ("a forest at night", True),
+        ("fir trees under the stars", True),
+        ("snowy hills", False),
+        ("forest by a lake", False),
+        ("hills in the mist", False),
+        ("hills without grass", False),
+        ("a blue sky", False),
+        ("snowy mountains", False),
+    ],
+)
+def test_hills_and_trees_stand_on_a_meadow_where_a_prompt_names_no_ground(prompt, has_meadow):
+    meadow = text.TOKENS.index("meadow") + 1
+    ids, ignored = text.tokenize_prompt(prompt)
+    assert ids == sorted({*text.tokenize(prompt)[0], *([meadow] if has_meadow else [])})
+    assert ignored == ()
+    assert (meadow in ids) == has_meadow
+
+
 def test_unknown_words_are_reported_once_and_the_rest_is_used():
     ids, ignored = text.tokenize("a dragon in a dragon kitchen by the sea")
     assert ignored == ("dragon", "kitchen")
