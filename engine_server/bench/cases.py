@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
+from ...shared.errors import InvalidJob
 from ...shared.jobs import JobSpec, Stage
 from ..models import catalog
 
@@ -101,7 +102,16 @@ class Setting:
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """The prompts of the run."""
+        """The prompts of the run.
+
+        Raises:
+            InvalidJob: More are asked for than there are.
+        """
+        if self.num_prompts > len(PROMPTS):
+            raise InvalidJob(
+                f"The bench has {len(PROMPTS)} prompts, asked for are {self.num_prompts}.",
+                field="num_prompts",
+            )
         return PROMPTS[: self.num_prompts]
 
     def variants(self) -> tuple[Variant, ...]:

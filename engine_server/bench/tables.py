@@ -130,12 +130,16 @@ def document(rows: Sequence[dict[str, Any]], command: str) -> dict[str, str]:
 
 
 def with_tables(text: str, tables: dict[str, str]) -> str:
-    """A document with its tables put between ``<!-- bench:NAME -->`` and ``<!-- /bench -->``."""
+    """A document with its tables put between ``<!-- bench:NAME -->`` and ``<!-- /bench -->``.
+
+    Raises:
+        ValueError: There is no such place for one of them.
+    """
     for name, table in tables.items():
         begin, end = f"<!-- bench:{name} -->", "<!-- /bench -->"
-        head, found, tail = text.partition(begin)
-        if not found:
-            continue
-        rest = tail.partition(end)[2]
-        text = f"{head}{begin}\n{table}\n{end}{rest}"
+        head, found, rest = text.partition(begin)
+        inside, closed, tail = rest.partition(end)
+        if not (found and closed) or "<!-- bench:" in inside:
+            raise ValueError(f"The document has no {begin} … {end} for a table.")
+        text = f"{head}{begin}\n{table}\n{end}{tail}"
     return text

@@ -133,4 +133,8 @@ def _command(options: argparse.Namespace) -> str:
 def _write(path: Path, put: Any, texts: dict[str, str]) -> None:
     if not path.is_file():
         raise InvalidJob(f"There is no document {path} to put tables into.", field="write_docs")
-    path.write_text(put(path.read_text(encoding="utf-8"), texts), encoding="utf-8")
+    try:
+        text = put(path.read_text(encoding="utf-8"), texts)
+    except ValueError as why:
+        raise InvalidJob(f"{path}: {why}", field="write_docs") from None
+    path.write_text(text, encoding="utf-8")

@@ -12,12 +12,13 @@ from oracles import CHANNELS, PlaceAdapter
 from panoloom.engine_server import cli
 from panoloom.engine_server.bench import run as bench_run
 from panoloom.engine_server.bench import tables
-from panoloom.engine_server.bench.cases import METHODS, Setting, share_of
+from panoloom.engine_server.bench.cases import METHODS, PROMPTS, Setting, share_of
 from panoloom.engine_server.bench.counting import CountingAdapter, redundancy, solid_angle
 from panoloom.engine_server.denoise.stages import denoise_stages
 from panoloom.engine_server.models import catalog
 from panoloom.engine_server.models.adapter import Cond, LatentSpec
 from panoloom.engine_server.panorama import erp
+from panoloom.shared.errors import InvalidJob
 from panoloom.shared.jobs import JobSpec, Stage
 
 SPEC = LatentSpec(channels=CHANNELS, ratio_s=8, ratio_t=1)
@@ -135,9 +136,28 @@ def test_table_has_mean_and_spread_and_the_best_in_bold():
 
 def test_tables_are_put_between_their_marks_again_and_again():
     page = "top\n<!-- bench:methods -->\nold\n<!-- /bench -->\nbottom\n"
-    once = tables.with_tables(page, {"methods": "new", "ablation": "nowhere"})
+    once = tables.with_tables(page, {"methods": "new"})
     assert once == "top\n<!-- bench:methods -->\nnew\n<!-- /bench -->\nbottom\n"
     assert tables.with_tables(once, {"methods": "new"}) == once
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "no marks",
+        "<!-- bench:methods -->\nnever closed\n",
+        "<!-- bench:methods -->\n<!-- bench:ablation -->\nhers\n<!-- /bench -->\n",
+    ],
+)
+def test_document_without_a_place_for_a_table_is_refused(page):
+    with pytest.raises(ValueError, match=r"no <!-- bench:methods -->"):
+        tables.with_tables(page, {"methods": "new"})
+
+
+def test_more_prompts_than_there_are_is_an_error_in_a_sentence():
+    assert len(Setting(num_prompts=len(PROMPTS)).prompts) == len(PROMPTS)
+    with pytest.raises(InvalidJob, match=r"has 12 prompts, asked for are 13\."):
+        _ = Setting(num_prompts=13).prompts
 
 
 def test_run_that_was_stopped_measures_only_what_is_missing(tmp_path, monkeypatch):
