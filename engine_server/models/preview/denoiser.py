@@ -23,8 +23,8 @@ COND = 256  # width of the vector that steers every block
 class Norm(nn.GroupNorm):
     """Group normalisation in float32, also where the rest is in bfloat16: twice as fast there."""
 
-    def forward(self, x: Tensor) -> Tensor:
-        return F.group_norm(x.float(), self.num_groups, self.weight, self.bias, self.eps)
+    def forward(self, input: Tensor) -> Tensor:  # the parent's name for it
+        return F.group_norm(input.float(), self.num_groups, self.weight, self.bias, self.eps)
 
 
 class Block(nn.Module):
