@@ -173,11 +173,11 @@ def test_what_a_killed_worker_left_is_removed_and_other_jobs_are_not_touched(tmp
 def test_a_full_disk_in_mid_job_says_what_is_missing(tmp_path, small_spec, monkeypatch):
     real, written = artifact.write_exr, []
 
-    def fills_up(path, frame, *, fps):
+    def fills_up(path, frame, **told):
         if len(written) == 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         written.append(path)
-        real(path, frame, fps=fps)
+        real(path, frame, **told)
 
     monkeypatch.setattr(artifact, "write_exr", fills_up)
     with pytest.raises(ArtifactWriteFailed, match="too full") as caught:
