@@ -109,17 +109,25 @@ class PaperMethod:
     keep: Keep | None = None
 
     def is_early(self, step: int) -> bool:
-        """Whether a step projects, or overlaps in a regular panorama: the first, from noise."""
+        """Whether a step projects, or overlaps in a regular panorama: the first, from noise.
+
+        DynamicScaler fig. 2: projecting, then shifting (yellow); overlapping, then shifting (blue).
+        """
         return self.sigmas[0] >= 1 and step < round(EARLY_SHARE * (len(self.sigmas) - 1))
 
     def time_windows(self, num_frames: int, step: int) -> tuple[Span, ...]:
-        """This step's windows in time: they overlap and move on by one frame a step."""
+        """This step's windows in time: they overlap and move on by one frame a step.
+
+        DynamicScaler fig. 6.
+        """
         axis = time_axis(num_frames, self.model.adapter, loop=self.loop)
         is_second_half = 2 * step >= len(self.sigmas) - 1
         return spans(axis, offset=step, overlap=TIME_OVERLAPS[is_second_half])
 
     def step(self, z: Tensor, step: int) -> tuple[Tensor, Tensor]:
         """Z_t from Z_(t-1): DynamicScaler eq. 1, or eq. 4 in the early steps, with eq. 5.
+
+        DynamicScaler fig. 5 is one early step.
 
         Args:
             z: The panorama at ``sigmas[step]``, ``[C, F, H, W]``.

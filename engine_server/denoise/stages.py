@@ -164,7 +164,8 @@ def denoise_stages(
 ) -> Finished:
     """The whole ladder of a method: latents ``[C, F, H, W]`` of the last stage, and of its views.
 
-    DynamicScaler eq. 2 (Global Motion Guidance) with any number of stages.
+    DynamicScaler eq. 2 (Global Motion Guidance) with any number of stages; in DynamicScaler fig. 2
+    the upscaling with more windows (green).
 
     Args:
         stages: Rungs, coarse to fine, sizes in pixels.

@@ -69,6 +69,8 @@ def view_patches(
 ) -> Iterator[Patch]:
     """V(X, a, f) of DynamicScaler eq. 4 and its inverse, for the views of a step, in order.
 
+    With their turn and tip these are the views of DynamicScaler fig. 5.
+
     Args:
         step: Denoising step: turns and tips all views.
         fov_deg: f, the field of view.

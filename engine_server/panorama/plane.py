@@ -4,7 +4,7 @@ Everything is integers along one axis at a time (columns, rows, frames); a windo
 spans. Windows move by an offset; in the overlap of two neighbours the owner changes in the middle,
 so every cell has exactly one owner at every offset: asserted.
 
-Source: DynamicScaler (Liu et al. 2024), section 3.1 and figure 3: columns form a ring, rows have
+Source: section 3.1 and DynamicScaler fig. 3 (Liu et al. 2024): columns form a ring, rows have
 padding windows at the top and bottom. Differs in: windows are spread evenly over a ring, so that a
 size which they do not divide leaves nothing out, and a window owns only its own share.
 """

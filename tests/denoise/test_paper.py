@@ -114,12 +114,15 @@ def test_view_reads_a_cell_whose_middle_is_nearest_and_writes_it_back_to_itself(
     assert np.abs((columns - found[1] + 48) % 96 - 48).max() <= 1
 
 
-def test_every_equation_is_named_in_the_code_and_in_the_document():
+def test_every_equation_and_every_figure_of_the_method_is_named_in_code_and_document():
     code = "".join(path.read_text() for path in sorted((ROOT / "engine_server").rglob("*.py")))
     page = (ROOT / "docs" / "method.md").read_text()
     for number in range(1, 6):
         assert f"DynamicScaler eq. {number}" in code
         assert f"eq. {number}" in page
+    for number in (2, 3, 5, 6):  # the others show results
+        assert f"DynamicScaler fig. {number}" in code
+        assert f"fig. {number}" in page
 
 
 def test_eq_1_split_and_merge_are_inverse_and_cover_everything():
