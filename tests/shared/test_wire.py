@@ -59,8 +59,9 @@ def test_unknown_fields_are_ignored_in_header_and_body():
     assert envelope.message == Hello(client="test")
 
 
-def test_a_newer_minor_version_is_understood():
-    parts = with_header(HELLO, protocol=[PROTOCOL_VERSION[0], 99])
+@pytest.mark.parametrize("minor", [0, 99])
+def test_an_older_and_a_newer_minor_version_are_understood(minor):
+    parts = with_header(HELLO, protocol=[PROTOCOL_VERSION[0], minor])
     assert wire.decode(parts).message == Hello(client="test")
 
 
