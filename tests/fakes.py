@@ -365,8 +365,8 @@ class FakeEngine:
         whole = self._blobs.get(request.sha256)
         if whole is not None:
             return m.BlobStored(sha256=request.sha256, received=len(whole), is_complete=True)
-        if request.size > 64 * 1024 * 1024:
-            raise UserError("The file is too large.", field="size", largest=64 * 1024 * 1024)
+        if request.size > 512 * 1024 * 1024:
+            raise UserError("The file is too large.", field="size", largest=512 * 1024 * 1024)
         so_far = self._parts.get(request.sha256, b"")
         if request.offset == len(so_far):
             so_far = self._parts[request.sha256] = so_far + piece
