@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytestmark = pytest.mark.timeout(300)  # sixty renders
+
 RED = {"ahead": 0.1, "right": 0.2, "behind": 0.3, "left": 0.4}
 GREEN = {"up": 0.4, "down": 0.0}
 
