@@ -118,7 +118,7 @@ class PaperMethod:
     def time_windows(self, num_frames: int, step: int) -> tuple[Span, ...]:
         """This step's windows in time: they overlap and move on by one frame a step.
 
-        DynamicScaler fig. 6.
+        DynamicScaler's section 3.4.
         """
         axis = time_axis(num_frames, self.model.adapter, loop=self.loop)
         is_second_half = 2 * step >= len(self.sigmas) - 1

@@ -5,8 +5,8 @@ the owner changes at a random cut: every frame has exactly one owner, because av
 overlaps stills the motion. Plain integers; nothing here touches a tensor.
 
 Source: randomized blending of StreamingT2V (Henschel et al. 2024), with the cut drawn anew every
-step; moving windows are DynamicScaler's offset shifting in time: its section 3.4, and for the ring
-of frames DynamicScaler fig. 6 (Liu et al. 2024).
+step; moving windows are DynamicScaler's offset shifting in time (Liu et al. 2024, section 3.4;
+DynamicScaler fig. 6 shows frames of a long video made so).
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ def test_every_equation_and_every_figure_of_the_method_is_named_in_code_and_docu
     for number in range(1, 6):
         assert f"DynamicScaler eq. {number}" in code
         assert f"eq. {number}" in page
-    for number in (2, 3, 5, 6):  # the others show results
+    for number in (2, 3, 5, 6):  # the mechanisms, and the long video of section 3.4
         assert f"DynamicScaler fig. {number}" in code
         assert f"fig. {number}" in page
 
