@@ -24,7 +24,7 @@ from ..panorama.tables import LookupTable
 from ..panorama.views import ViewPlan
 from .fuse import cut_windows, fuse_views, read_views
 from .guidance import guided
-from .noise import Purpose, random_int
+from .noise import time_cut
 from .time_ring import TimeWindow, plan_time_windows
 
 Item = tuple[TimeWindow, int]
@@ -64,18 +64,7 @@ class FusedMethod:
 
     def time_windows(self, num_frames: int, step: int) -> tuple[TimeWindow, ...]:
         """This step's windows in time."""
-
-        def cut(index: int, low: int, high: int) -> int:
-            return random_int(
-                low,
-                high,
-                seed=self.seed,
-                stage=self.stage,
-                step=step,
-                purpose=Purpose.TIME_CUT,
-                index=index,
-            )
-
+        cut = time_cut(seed=self.seed, stage=self.stage, step=step)
         size = self.adapter.spec.window_frames
         return plan_time_windows(num_frames, size, loop=self.loop, step=step, cut=cut)
 

@@ -39,6 +39,16 @@ def packed_start(picture: Tensor | None, shape: Sequence[int], sigma: float) -> 
     return start
 
 
+def entry_state(
+    x_init: Tensor | None, shape: Sequence[int], *, sigma: float, start_step: int
+) -> Tensor:
+    """The packed state a stage enters with: `x_init`, or pure noise at `sigma` where it is None."""
+    if x_init is not None:
+        return x_init
+    assert start_step == 0, "a run that goes on needs the state it goes on from"
+    return packed_start(None, shape, sigma)
+
+
 def sample(
     denoise: Callable[[Tensor, float, int], Tensor],
     x: Tensor,
@@ -143,9 +153,7 @@ def denoise_panorama(
             window_hw=spec.window_hw,
             fov_deg=spec.fov_deg,
         )
-    if x_init is None:
-        assert start_step == 0, "a run that goes on needs the state it goes on from"
-        x_init = packed_start(None, shape, sigmas[0])
+    x_init = entry_state(x_init, shape, sigma=sigmas[0], start_step=start_step)
     method = FusedMethod(
         adapter=adapter,
         cond=cond,

@@ -8,6 +8,7 @@ Source: Philox4x32-10, Salmon et al., "Parallel random numbers: as easy as 1, 2,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 
 import numpy as np
@@ -103,3 +104,15 @@ def random_int(
     counter = (zero + np.uint64(index), zero, zero, zero + stream)
     word = philox(counter, (seed & _LOW, (seed >> 32) & _LOW))[0][0]
     return low + (int(word) * (high - low + 1) >> 32)
+
+
+def time_cut(*, seed: int, stage: int, step: int) -> Callable[[int, int, int], int]:
+    """Where the owner changes in each overlap of a step's windows in time: `time_ring.Cut`."""
+
+    def cut(index: int, low: int, high: int) -> int:
+        purpose = Purpose.TIME_CUT
+        return random_int(
+            low, high, seed=seed, stage=stage, step=step, purpose=purpose, index=index
+        )
+
+    return cut

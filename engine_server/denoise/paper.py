@@ -26,7 +26,7 @@ from ...shared.errors import InvalidJob
 from ..models.adapter import Adapter, Cond, ViewGeometry
 from ..panorama.patches import LEAST_FOV_DEG, Patch, plane_patch, view_patches
 from ..panorama.plane import PlanePlan, Span, spans
-from .loop import Keep, OnStep, packed_start
+from .loop import Keep, OnStep, entry_state
 from .noise import Purpose, normal_noise
 from .schedule import euler_step, renoise
 from .windows import LEAST_TOLD_FOV_DEG, WindowModel, time_axis
@@ -242,9 +242,7 @@ def denoise_paper(
     Raises:
         InvalidJob: The views are too narrow for the sphere.
     """
-    if x_init is None:
-        assert start_step == 0, "a run that goes on needs the state it goes on from"
-        x_init = packed_start(None, shape, sigmas[0])
+    x_init = entry_state(x_init, shape, sigma=sigmas[0], start_step=start_step)
     assert x_init.shape == (2 * shape[0], *shape[1:]), (tuple(x_init.shape), shape)
     model = WindowModel(
         adapter=adapter,

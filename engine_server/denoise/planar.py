@@ -30,8 +30,8 @@ from torch import Tensor
 
 from ..models.adapter import Adapter, Cond
 from ..panorama.plane import PlanePlan, Span, add_window, read_window, write_owned
-from .loop import Keep, OnStep, packed_start, sample
-from .noise import Purpose, normal_noise, random_int
+from .loop import Keep, OnStep, entry_state, sample
+from .noise import normal_noise, time_cut
 from .time_ring import plan_time_windows
 from .windows import Item, WindowModel, fixed_time_windows, plane_geometry, time_axis
 
@@ -62,18 +62,7 @@ class PlanarMethod:
         axis = time_axis(num_frames, self.model.adapter, loop=self.loop)
         if not self.plan.moves:
             return fixed_time_windows(axis, overlap=self.plan.overlap)
-
-        def cut(index: int, low: int, high: int) -> int:
-            return random_int(
-                low,
-                high,
-                seed=self.seed,
-                stage=self.stage,
-                step=step,
-                purpose=Purpose.TIME_CUT,
-                index=index,
-            )
-
+        cut = time_cut(seed=self.seed, stage=self.stage, step=step)
         found = plan_time_windows(num_frames, axis.window, loop=self.loop, step=step, cut=cut)
         return tuple(
             Span(cells=w.frames, own_start=w.own_start, own_stop=w.own_stop) for w in found
@@ -133,9 +122,7 @@ def denoise_planar(
     What is packed for `on_step` and taken as `x_init` is what `fused` packs: the state without the
     stage's noise, and the last `denoised`. Arguments and errors: `loop.denoise_panorama`.
     """
-    if x_init is None:
-        assert start_step == 0, "a run that goes on needs the state it goes on from"
-        x_init = packed_start(None, shape, sigmas[0])
+    x_init = entry_state(x_init, shape, sigma=sigmas[0], start_step=start_step)
     assert x_init.shape == (2 * shape[0], *shape[1:]), (tuple(x_init.shape), shape)
     method = PlanarMethod(
         model=WindowModel(
