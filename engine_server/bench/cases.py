@@ -14,7 +14,10 @@ from dataclasses import asdict, dataclass, replace
 from ...shared.errors import InvalidJob
 from ...shared.jobs import JobSpec, Stage
 from ..models import catalog
+from ..worker.origin import NUMERICS_VERSION
 
+MEASURE_VERSION = 2
+"""Grows when a case is measured differently: what is cached under another number is made anew."""
 PROMPTS = (
     "northern lights over a calm sea",
     "fluffy clouds over a green meadow",
@@ -72,8 +75,9 @@ class Case:
 
     @property
     def key(self) -> str:
-        """24 hex digits over everything that shapes the result."""
-        text = json.dumps(asdict(self), sort_keys=True)
+        """24 hex digits over everything that shapes the result and how it is measured."""
+        versions = {"measure": MEASURE_VERSION, "numerics": NUMERICS_VERSION}
+        text = json.dumps(asdict(self) | versions, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -171,5 +175,10 @@ class Setting:
 
 
 def share_of(cases: Sequence[Case], index: int, count: int) -> list[Case]:
-    """Every `count`-th case from `index` on, for several processes with one work folder."""
-    return list(cases)[index::count]
+    """The `index`-th of `count` shares, for several processes with one work folder.
+
+    All variants of one prompt and seed are in one share: they are made beside the same other work.
+    """
+    rows = list(dict.fromkeys((case.prompt, case.seed) for case in cases))
+    own = set(rows[index::count])
+    return [case for case in cases if (case.prompt, case.seed) in own]

@@ -24,7 +24,8 @@ class CountingAdapter:
         evaluations: Windows it was asked for, those in time and for guidance counted.
         cells: Latent cells of all of them: a large window costs more than a small one.
         seen_sr: Solid angle of all of them times their frames, steradian.
-        wall_s, cpu_s: Time spent inside the model.
+        wall_s, cpu_s: Time spent inside the model: by the clock, and of all threads.
+        device: Where its results lie: "cpu", "cuda".
     """
 
     adapter: Adapter
@@ -33,6 +34,7 @@ class CountingAdapter:
     seen_sr: float = 0.0
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    device: str = "cpu"
     solid_angles: dict[tuple[float, ...], float] = field(default_factory=dict)
 
     @property
@@ -61,6 +63,7 @@ class CountingAdapter:
             self.seen_sr += x.shape[2] * sum(self._solid_angle(*pair) for pair in pairs)
         wall, cpu = time.perf_counter(), time.process_time()
         result = self.adapter.denoised(x, sigma, cond, views)
+        self.device = result.device.type
         if result.is_cuda:
             torch.cuda.synchronize()
         self.wall_s += time.perf_counter() - wall

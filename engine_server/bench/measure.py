@@ -79,7 +79,7 @@ def measure(case: Case, adapter: Adapter, *, picture: Path | None = None) -> dic
         shift=card.sigma_shift,
         method=case.variant.method,
     )
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    seconds = time.perf_counter() - wall, time.process_time() - cpu
     peak = {"host_mib": memory.host_mib(), "device_mib": memory.device_mib()}
     frames = list(decoded(adapter, finished, largest=_size(case)))
     if picture is not None:
@@ -94,19 +94,30 @@ def measure(case: Case, adapter: Adapter, *, picture: Path | None = None) -> dic
         "grid": [last.width, last.height],
         "size": list(_size(case)),
         "counts": _counts(case, counted, num_frames),
-        "cost": {
-            "wall_s": wall,
-            "cpu_s": cpu,
-            "model_cpu_s": counted.cpu_s,
-            "model_wall_s": counted.wall_s,
-            "overhead": (cpu - counted.cpu_s) / counted.cpu_s
-            if memory.device_mib() is None
-            else (wall - counted.wall_s) / counted.wall_s,
-            **peak,
-        },
+        "cost": times(counted, *seconds) | peak,
         "quality": report.figures(),
         "verdict": report.verdict.headline,
         "machine": machine(),
+        "device": counted.device,
+    }
+
+
+def times(counted: CountingAdapter, wall_s: float, cpu_s: float) -> dict[str, float]:
+    """What a case took, seconds: of all and of the model alone.
+
+    `seconds` and `model_seconds` are those to compare by: of the processor where the model runs on
+    it, whatever else the machine does meanwhile; by the clock where it runs on another device.
+    """
+    on_cpu = counted.device == "cpu"
+    seconds, inside = (cpu_s, counted.cpu_s) if on_cpu else (wall_s, counted.wall_s)
+    return {
+        "seconds": seconds,
+        "model_seconds": inside,
+        "overhead": (seconds - inside) / inside,
+        "wall_s": wall_s,
+        "cpu_s": cpu_s,
+        "model_wall_s": counted.wall_s,
+        "model_cpu_s": counted.cpu_s,
     }
 
 

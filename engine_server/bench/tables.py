@@ -33,9 +33,10 @@ COST = (
     Column("evaluations", "counts", "evaluations", -1, 0),
     Column("windows a step", "counts", "evaluations_a_step", -1, 1),
     Column("redundancy", "counts", "redundancy", -1, 2),
-    Column("CPU s in the model", "cost", "model_cpu_s", -1, 1),
-    Column("seconds", "cost", "wall_s", -1, 1),
+    Column("s in the model", "cost", "model_seconds", -1, 1),
+    Column("seconds", "cost", "seconds", -1, 1),
     Column("overhead", "cost", "overhead", -1, 3),
+    Column("by the clock", "cost", "wall_s", 0, 1),
     Column("peak MiB", "cost", "host_mib", -1, 0),
 )
 QUALITY = (
@@ -82,6 +83,7 @@ def summary(results: Sequence[Result]) -> list[dict[str, Any]]:
                 "runs": len(own),
                 "size": own[0]["size"],
                 "machines": sorted({r["machine"] for r in own}),
+                "devices": sorted({r["device"] for r in own}),
                 "figures": figures,
             }
         )
@@ -125,6 +127,8 @@ def document(rows: Sequence[dict[str, Any]], command: str) -> dict[str, str]:
             size = "x".join(str(side) for side in own[0]["size"])
             machines = "; ".join(sorted({name for row in own for name in row["machines"]}))
             note = f"`{command}`, {size} pixels, on: {machines}. Mean ± standard deviation."
+            if all(row["devices"] == ["cpu"] for row in own):
+                note += " Seconds are of the processor, one thread; *by the clock* others share it."
             texts[table] = "\n\n".join((note, markdown(own, COST), markdown(own, QUALITY)))
     return texts
 

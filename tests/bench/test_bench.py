@@ -10,10 +10,11 @@ import torch
 from oracles import CHANNELS, PlaceAdapter
 
 from panoloom.engine_server import cli
+from panoloom.engine_server.bench import cases, tables
 from panoloom.engine_server.bench import run as bench_run
-from panoloom.engine_server.bench import tables
 from panoloom.engine_server.bench.cases import METHODS, PROMPTS, Setting, share_of
 from panoloom.engine_server.bench.counting import CountingAdapter, redundancy, solid_angle
+from panoloom.engine_server.bench.measure import times
 from panoloom.engine_server.denoise.stages import denoise_stages
 from panoloom.engine_server.models import catalog
 from panoloom.engine_server.models.adapter import Cond, LatentSpec
@@ -94,11 +95,31 @@ def test_redundancy_counts_space_and_time():
 
 def test_every_case_has_a_name_of_its_own_and_shares_leave_none_out():
     setting = Setting(ablation=True)
-    cases = setting.cases()
-    assert len(cases) == 8 * 2 * (len(METHODS) + 3)
-    assert len({case.key for case in cases}) == len(cases)
-    parts = [share_of(cases, k, 3) for k in range(3)]
-    assert sorted(case.key for part in parts for case in part) == sorted(c.key for c in cases)
+    every = setting.cases()
+    assert len(every) == 8 * 2 * (len(METHODS) + 3)
+    assert len({case.key for case in every}) == len(every)
+    parts = [share_of(every, k, 3) for k in range(3)]
+    assert {len(part) for part in parts} <= {5 * 8, 6 * 8}, "whole rows: all variants of a prompt"
+    assert sorted(case.key for part in parts for case in part) == sorted(c.key for c in every)
+
+
+def test_what_was_measured_differently_is_measured_anew(monkeypatch):
+    before = {case.key for case in Setting().cases()}
+    monkeypatch.setattr(cases, "MEASURE_VERSION", cases.MEASURE_VERSION + 1)
+    assert not before & {case.key for case in Setting().cases()}
+
+
+@pytest.mark.parametrize(
+    ("device", "seconds", "overhead"), [("cpu", 12.0, 0.2), ("cuda", 50, 0.25)]
+)
+def test_seconds_are_the_processor_s_where_the_model_runs_on_it(device, seconds, overhead):
+    adapter = CountingAdapter(
+        PlaceAdapter(num_frames=1, spec=SPEC), wall_s=40.0, cpu_s=10.0, device=device
+    )
+    found = times(adapter, wall_s=50.0, cpu_s=12.0)
+    assert found["seconds"] == seconds
+    assert found["overhead"] == pytest.approx(overhead)
+    assert found["wall_s"] == 50.0, "the clock's seconds stand beside"
 
 
 def test_direct_variant_makes_as_many_steps_as_both_stages():
@@ -115,8 +136,15 @@ def result(variant, seconds, sharpness, table="methods"):
         "variant": variant,
         "size": [512, 256],
         "machine": "a machine",
+        "device": "cpu",
         "counts": {"evaluations": 10, "evaluations_a_step": 1.0, "redundancy": 1.5},
-        "cost": {"wall_s": seconds, "model_cpu_s": 1.0, "overhead": 0.1, "host_mib": None},
+        "cost": {
+            "seconds": seconds,
+            "model_seconds": 1.0,
+            "overhead": 0.1,
+            "wall_s": 9 * seconds,
+            "host_mib": None,
+        },
         "quality": {"sharpness": sharpness, "smoothness": float("nan")},
     }
 
@@ -124,7 +152,7 @@ def result(variant, seconds, sharpness, table="methods"):
 def test_table_has_mean_and_spread_and_the_best_in_bold():
     results = [result("a", 1.0, 0.5), result("a", 3.0, 0.7), result("b", 4.0, 0.9)]
     rows = tables.summary(results)
-    seconds = rows[0]["figures"]["wall_s"]
+    seconds = rows[0]["figures"]["seconds"]
     assert seconds["mean"] == 2.0
     assert seconds["spread"] == pytest.approx(math.sqrt(2))
     text = tables.document(rows, "panoloom bench")["methods"]
@@ -161,7 +189,7 @@ def test_more_prompts_than_there_are_is_an_error_in_a_sentence():
 
 
 def test_run_that_was_stopped_measures_only_what_is_missing(tmp_path, monkeypatch):
-    cases = Setting(num_prompts=1, num_seeds=1, methods=("fused", "whole")).cases()
+    both = Setting(num_prompts=1, num_seeds=1, methods=("fused", "whole")).cases()
     made = []
 
     def measure(case, adapter, *, picture):
@@ -170,12 +198,12 @@ def test_run_that_was_stopped_measures_only_what_is_missing(tmp_path, monkeypatc
 
     monkeypatch.setattr(bench_run, "measure", measure)
     monkeypatch.setattr(bench_run.LoadedModels, "load", lambda self, name: None)
-    bench_run.run_cases(cases[:1], tmp_path, say=lambda text: None)
+    bench_run.run_cases(both[:1], tmp_path, say=lambda text: None)
     told = []
-    bench_run.run_cases(cases, tmp_path, say=told.append)
+    bench_run.run_cases(both, tmp_path, say=told.append)
     assert made == ["fused", "whole"]
     assert len(told) == 2
-    assert len(bench_run.finished(cases, tmp_path)) == 2
+    assert len(bench_run.finished(both, tmp_path)) == 2
 
 
 @pytest.mark.parametrize("words", [["--share", "3/2"], ["--prompts", "0"], ["--width", "500"]])
