@@ -132,15 +132,15 @@ class ViewFinish:
         )
 
 
-def views_of(state: Tensor, plan: ViewPlan) -> ViewLatents | None:
-    """The views' `denoised` in a packed state ``[2 C, F, rows, columns]`` of a stage.
+def views_of(state: Tensor, plan: ViewPlan, *, channels: int) -> ViewLatents | None:
+    """The views' `denoised` in a packed state ``[(1 + n) C, F, rows, columns]`` of a stage.
 
     None while the views move: the state is the panorama's.
     """
     if state.shape[2:] == (plan.latent_height, plan.latent_width):
         return None
     table = plan.fixed_table()
-    return ViewLatents(latents=unpacked(state.chunk(2)[1], table), views=table.views)
+    return ViewLatents(latents=unpacked(state[channels : 2 * channels], table), views=table.views)
 
 
 def packed(views: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """The denoising loop: one scheduler step on the panorama for each noise level.
 
 The sampler knows nothing of views; it takes a function of (state, noise level, step). What it must
-remember between steps, the state and the last `denoised`, is packed into one tensor
-``[2 C, F, H, W]``: a run continued from it gives the same bytes.
+remember between steps, the state and the solver's memory (the last `denoised` first), is packed
+into one tensor ``[(1 + n) C, F, H, W]``: a run continued from it gives the same bytes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .finish import FINISH_SIGMA, Finished, ViewFinish, finish_step
 from .fuse import noise_rows
 from .fused import Cancelled, FusedMethod
 from .keep import Keep
-from .schedule import euler_step, extrapolated
+from .solvers import Memory, Solver, find_solver, second_order
 
 __all__ = ["Cancelled", "Keep", "OnStep", "denoise_panorama", "sample"]
 
@@ -54,13 +54,14 @@ def sample(
     x: Tensor,
     *,
     sigmas: Sequence[float],
-    previous: Tensor | None = None,
+    memory: Memory = (),
     keep: Keep | None = None,
     on_step: OnStep | None = None,
     start_step: int = 0,
     stop_step: int | None = None,
+    solver: Solver = second_order,
 ) -> Tensor:
-    """The state taken from ``sigmas[start_step]`` down to ``sigmas[stop_step]``, second order.
+    """The state taken from ``sigmas[start_step]`` down to ``sigmas[stop_step]``.
 
     The step is linear in the state, so `x` may be the whole state or, as here, the part of it that
     is not the fixed noise.
@@ -69,28 +70,21 @@ def sample(
         denoise: (state, sigma, step) -> denoised, same shape.
         x: State at ``sigmas[start_step]``; not written to.
         sigmas: N + 1 falling noise levels, the last usually 0.
-        previous: `denoised` of the step before `start_step`; None at step 0.
+        memory: What the solver remembers of the steps before `start_step`; not read at step 0.
         keep: Given part of the picture; replaces `denoised` there.
-        on_step: Told after each step.
+        on_step: Told after each step, with the packed state.
         start_step: First step to make: 0, or where a checkpoint left off (N: nothing is left).
         stop_step: First step not to make; None makes all.
+        solver: What makes a step.
     """
     num_steps = len(sigmas) - 1
     for step in range(start_step, num_steps if stop_step is None else stop_step):
-        sigma, sigma_next = sigmas[step], sigmas[step + 1]
-        denoised = denoise(x, sigma, step)
+        denoised = denoise(x, sigmas[step], step)
         if keep is not None:
-            denoised = keep.apply(denoised, sigma)
-        target = extrapolated(
-            denoised,
-            previous if step else None,
-            sigma_before=sigmas[step - 1],
-            sigma=sigma,
-            sigma_next=sigma_next,
-        )
-        x, previous = euler_step(x, target, sigma=sigma, sigma_next=sigma_next), denoised
+            denoised = keep.apply(denoised, sigmas[step])
+        x, memory = solver(x, denoised, memory, sigmas, step)
         if on_step is not None:
-            on_step(step, num_steps, denoised, x)
+            on_step(step, num_steps, denoised, torch.cat((x, *memory)))
     return x
 
 
@@ -131,7 +125,8 @@ def denoise_panorama(
         view_batch: Windows per model call.
         reference: Given part of the picture.
         on_step: Told (step, number of steps, denoised, packed state after the step). The packed
-            state is ``[2 C, F, H, W]``, and ``[2 C, F, V * h, w]`` once the views stand still.
+            state is ``[(1 + n) C, F, H, W]``, and ``[(1 + n) C, F, V * h, w]`` once the views
+            stand still, where the model's solver remembers n pictures.
         cancelled: Asked before every model call.
         start_step: Where a checkpoint left off.
         plan: Views of this stage; None takes the model's own field of view.
@@ -167,7 +162,8 @@ def denoise_panorama(
         view_batch=view_batch,
         cancelled=cancelled,
     )
-    run = _Run(method, sigmas, shape, reference, on_step)
+    solver = find_solver(spec.schedule.solver)
+    run = _Run(method, sigmas, shape, reference, on_step, solver)
     switch = finish_step(sigmas, finish_sigma)
     state = run.move_views(x_init, start_step, switch)
     if switch == len(sigmas) - 1:
@@ -184,48 +180,51 @@ class _Run:
     shape: tuple[int, int, int, int]
     keep: Keep | None
     on_step: OnStep | None
+    solver: Solver
 
     def move_views(self, state: Tensor, start_step: int, stop_step: int) -> Tensor:
         """The steps in which the views move: the packed state after them."""
         if start_step >= stop_step:
             return state
-        assert state.shape == (2 * self.shape[0], *self.shape[1:]), (state.shape, self.shape)
-        q, previous = state.chunk(2)
+        assert state.shape[1:] == self.shape[1:], (state.shape, self.shape)
+        q, *memory = state.split(self.shape[0])
 
-        def tell(step: int, num_steps: int, denoised: Tensor, q: Tensor) -> None:
+        def tell(step: int, num_steps: int, denoised: Tensor, packed: Tensor) -> None:
             nonlocal state
-            state = torch.cat((q, denoised))
+            state = packed
             if self.on_step is not None:
-                self.on_step(step, num_steps, denoised, state)
+                self.on_step(step, num_steps, denoised, packed)
 
         sample(
             lambda q, sigma, step: self.method.denoised(q, sigma=sigma, step=step),
             q,
             sigmas=self.sigmas,
-            previous=previous,
+            memory=tuple(memory),
             keep=self.keep,
             on_step=tell,
             start_step=start_step,
             stop_step=stop_step,
+            solver=self.solver,
         )
         return state
 
     def finish(self, state: Tensor, start_step: int, *, is_entry: bool) -> Finished:
         """The steps in which they stand still; `is_entry`: `state` is still the panorama's."""
         views = ViewFinish.of(self.method, self.shape[0], self.keep)
-        q, previous = (views.enter(state) if is_entry else state).chunk(2)
+        q, *memory = (views.enter(state) if is_entry else state).split(self.shape[0])
 
-        def tell(step: int, num_steps: int, denoised: Tensor, q: Tensor) -> None:
+        def tell(step: int, num_steps: int, denoised: Tensor, packed: Tensor) -> None:
             if self.on_step is not None:
-                self.on_step(step, num_steps, views.panorama(denoised), torch.cat((q, denoised)))
+                self.on_step(step, num_steps, views.panorama(denoised), packed)
 
         q = sample(
             lambda q, sigma, step: views.denoised(q, sigma=sigma, step=step),
             q,
             sigmas=self.sigmas,
-            previous=previous,
+            memory=tuple(memory),
             keep=views.keep,
             on_step=tell,
             start_step=start_step,
+            solver=self.solver,
         )
         return views.finished(q, self.keep)

@@ -32,6 +32,7 @@ from ..models.adapter import Adapter, Cond
 from ..panorama.plane import PlanePlan, Span, add_window, read_window, write_owned
 from .loop import Keep, OnStep, entry_state, sample
 from .noise import normal_noise, time_cut
+from .solvers import find_solver
 from .time_ring import plan_time_windows
 from .windows import Item, WindowModel, fixed_time_windows, plane_geometry, time_axis
 
@@ -120,10 +121,10 @@ def denoise_planar(
     """One stage of a method on a plane; `plan` says which. Latents ``[C, F, H, W]``.
 
     What is packed for `on_step` and taken as `x_init` is what `fused` packs: the state without the
-    stage's noise, and the last `denoised`. Arguments and errors: `loop.denoise_panorama`.
+    stage's noise, and the solver's memory. Arguments and errors: `loop.denoise_panorama`.
     """
     x_init = entry_state(x_init, shape, sigma=sigmas[0], start_step=start_step)
-    assert x_init.shape == (2 * shape[0], *shape[1:]), (tuple(x_init.shape), shape)
+    assert x_init.shape[1:] == shape[1:], (tuple(x_init.shape), shape)
     method = PlanarMethod(
         model=WindowModel(
             adapter=adapter,
@@ -140,17 +141,14 @@ def denoise_planar(
         view_batch=view_batch,
     )
 
-    def tell(step: int, num_steps: int, denoised: Tensor, q: Tensor) -> None:
-        if on_step is not None:
-            on_step(step, num_steps, denoised, torch.cat((q, denoised)))
-
-    q, previous = x_init.chunk(2)
+    q, *memory = x_init.split(shape[0])
     return sample(
         lambda q, sigma, step: method.denoised(q, sigma=sigma, step=step),
         q,
         sigmas=sigmas,
-        previous=previous,
+        memory=tuple(memory),
         keep=reference,
-        on_step=tell,
+        on_step=on_step,
         start_step=start_step,
+        solver=find_solver(adapter.spec.schedule.solver),
     )

@@ -12,6 +12,11 @@ import math
 from torch import Tensor
 
 from ...shared.errors import InvalidJob
+from ..models.adapter import Schedule
+
+
+MOST_STEPS = 1000
+"""Length of the longest schedule that is looked through for levels below a start."""
 
 
 def flow_sigmas(num_steps: int, *, sigma_start: float = 1.0, shift: float = 1.0) -> list[float]:
@@ -35,6 +40,34 @@ def flow_sigmas(num_steps: int, *, sigma_start: float = 1.0, shift: float = 1.0)
     top = sigma_start / (shift - (shift - 1) * sigma_start)
     even = [top * (1 - k / num_steps) for k in range(num_steps)]
     return [sigma_start, *(shift * u / (1 + (shift - 1) * u) for u in even[1:]), 0.0]
+
+
+def stage_sigmas(
+    schedule: Schedule, num_steps: int, *, sigma_start: float, shift: float
+) -> list[float]:
+    """N + 1 falling noise levels of a stage, in the model's own schedule where it has one.
+
+    A stage that starts lower takes that schedule's lowest N - 1 levels below its start, from the
+    shortest run that has so many.
+
+    Raises:
+        InvalidJob: A number is out of range.
+    """
+    own = schedule.levels
+    if own is None:
+        return flow_sigmas(num_steps, sigma_start=sigma_start, shift=shift)
+    flow_sigmas(num_steps, sigma_start=sigma_start)  # refuses what is out of range
+    if sigma_start >= own(num_steps)[0]:
+        return list(own(num_steps))
+    for count in range(num_steps, MOST_STEPS + 1):
+        below = [level for level in own(count) if level < sigma_start]
+        if len(below) >= num_steps:
+            return [sigma_start, *below[-num_steps:]]
+    raise InvalidJob(
+        f"The model's schedule has no {num_steps} levels below {sigma_start:g}; "
+        "start higher or make fewer steps.",
+        field="stages",
+    )
 
 
 def euler_step(x: Tensor, denoised: Tensor, *, sigma: float, sigma_next: float) -> Tensor:

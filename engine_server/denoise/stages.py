@@ -22,7 +22,7 @@ from ..panorama.views import ViewPlan
 from .finish import Finished, ViewLatents, views_of
 from .loop import Keep, OnStep, packed_start
 from .methods import METHODS, StagePlan, plan_method, resized
-from .schedule import flow_sigmas
+from .schedule import stage_sigmas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class StageState:
     Attributes:
         stage: Index of the stage.
         step: Steps of it already made.
-        x: Packed state after them, ``[2 C, F, rows, columns]``; see `loop.denoise_panorama`.
+        x: Packed state after them, ``[(1 + n) C, F, rows, columns]``; see `loop.denoise_panorama`.
     """
 
     stage: int
@@ -176,7 +176,7 @@ def denoise_stages(
         seed: Of all noise.
         loop: Whether time is a ring.
         view_batch: Windows per model call.
-        shift: Of the noise schedule.
+        shift: Of the noise schedule, where the model has no levels of its own.
         init: Picture ``[C, F or 1, H, W]`` of any size that the first stage starts from, at its
             `sigma_start`.
         reference: Given part of the picture, of any size.
@@ -203,7 +203,9 @@ def denoise_stages(
             cond=cond,
             uncond=uncond,
             guidance_scale=guidance_scale,
-            sigmas=flow_sigmas(stage.steps, sigma_start=stage.sigma_start, shift=shift),
+            sigmas=stage_sigmas(
+                adapter.spec.schedule, stage.steps, sigma_start=stage.sigma_start, shift=shift
+            ),
             shape=shape,
             seed=seed,
             stage=index,
@@ -250,7 +252,7 @@ def _teller(
                 steps_done=before + step + 1,
                 steps_total=total,
                 denoised=denoised,
-                views=views_of(x, plan) if isinstance(plan, ViewPlan) else None,
+                views=views_of(x, plan, channels=len(denoised)) if isinstance(plan, ViewPlan) else None,
             )
         )
 

@@ -9,11 +9,25 @@ Shapes: windows are ``[N, C, F, h, w]``, a panorama is ``[C, F, H, W]``, picture
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """How a model's noise is taken away.
+
+    Attributes:
+        solver: What makes a step, a name in `denoise.solvers`.
+        levels: Number of steps N -> N + 1 falling noise levels, the last 0; None takes evenly
+            spaced levels with the shift of the model's card.
+    """
+
+    solver: str = "second-order"
+    levels: Callable[[int], tuple[float, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +43,10 @@ class LatentSpec:
         fov_deg: Field of view of the views on its first stage.
         fps: Frames a second of the pictures it makes.
         prediction: What the network predicts: "flow", "epsilon" or "denoised".
+        patch: Sides of a window are multiples of so many cells.
+        can_ring: Axes ("time", "width") that the model can be told go all round (ring-RoPE).
+        rings: Those of them that this job asks for.
+        schedule: Noise levels and solver.
     """
 
     channels: int
@@ -39,6 +57,10 @@ class LatentSpec:
     fov_deg: float = 90.0
     fps: float = 8.0
     prediction: str = "flow"
+    patch: int = 1
+    can_ring: tuple[str, ...] = ()
+    rings: tuple[str, ...] = ()
+    schedule: Schedule = field(default_factory=Schedule)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +90,9 @@ class ViewGeometry:
         yaw_deg: Heading of each window's centre.
         pitch_deg: Elevation of each window's centre.
         frames: Latent frames of the panorama that each window shows, in order.
+        rings: Axes ("time", "width") on which every window goes all round and which the job wants
+            as rings; the model then treats them so.
+        control: What the windows are to follow, as the adapter itself made it; leading dimension N.
     """
 
     elevation_rad: Tensor
@@ -76,6 +101,8 @@ class ViewGeometry:
     yaw_deg: tuple[float, ...] = ()
     pitch_deg: tuple[float, ...] = ()
     frames: tuple[tuple[int, ...], ...] = ()
+    rings: tuple[str, ...] = ()
+    control: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class Adapter(Protocol):
@@ -100,10 +127,14 @@ class Adapter(Protocol):
     def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
         """Pictures ``[F, 3, H, W]`` to latents ``[C, F / ratio_t, h, w]``.
 
-        With `wraps` the pictures are a panorama: the width is a ring, and so is time in a loop.
+        With `wraps` the pictures are a panorama: the width is a ring. Time is a ring, and a single
+        picture stands still: where a latent frame holds several pictures it stands for all of them.
         """
         ...
 
-    def decode(self, latents: Tensor, *, wraps: bool) -> Iterator[Tensor]:
-        """Latents ``[C, F, h, w]`` to pictures ``[3, H, W]``, streamed frame by frame."""
+    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
+        """Latents ``[C, F, h, w]`` to F * ratio_t pictures ``[3, H, W]``, streamed frame by frame.
+
+        With `loop` time is a ring: the pictures before the first are those at the end.
+        """
         ...
