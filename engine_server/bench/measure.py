@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 import platform
 import time
 from pathlib import Path
@@ -11,9 +14,10 @@ import cv2
 import numpy as np
 import torch
 
-from ..denoise.stages import denoise_stages
+from ..denoise.stages import denoise_stages, plan_stage
 from ..models import catalog
 from ..models.adapter import Adapter
+from ..panorama.views import forget_tables
 from ..quality.report import evaluate_frames
 from ..worker.decoding import decoded
 from .cases import Case
@@ -26,13 +30,17 @@ PICTURE_QUALITY = 90
 class PeakMemory:
     """Most memory held since it was made, MiB; None where the system does not tell.
 
-    On Linux the resident set of this process, less what it held at first.
+    On Linux the resident set of this process, less what it held at first. What earlier work gave
+    back is first returned to the system, so that it is not used again unseen.
     """
 
     _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
     def __init__(self) -> None:
         self._start: float | None = None
+        gc.collect()
+        with contextlib.suppress(OSError, TypeError, AttributeError):  # only glibc has it
+            ctypes.CDLL(None).malloc_trim(0)
         try:
             self._RESET.write_text("5")  # the high-water mark starts anew
             self._start = self._read("VmRSS")
@@ -57,6 +65,8 @@ class PeakMemory:
 def measure(case: Case, adapter: Adapter, *, picture: Path | None = None) -> dict[str, Any]:
     """Make a case and measure it: plain data, as it is cached.
 
+    Laying out the views, once a process, is not counted; building their tables is, for every case.
+
     Args:
         case: What to make.
         adapter: Its model.
@@ -65,6 +75,9 @@ def measure(case: Case, adapter: Adapter, *, picture: Path | None = None) -> dic
     counted, card = CountingAdapter(adapter), catalog.find(case.model)
     cond, uncond = adapter.encode_prompt([case.prompt]), adapter.encode_prompt([""])
     num_frames = case.num_frames // adapter.spec.ratio_t
+    for stage in case.variant.stages:
+        plan_stage(stage, adapter.spec, method=case.variant.method)
+    forget_tables()
     memory = PeakMemory()
     wall, cpu = time.perf_counter(), time.process_time()
     finished = denoise_stages(

@@ -14,7 +14,7 @@ from panoloom.engine_server.bench import cases, tables
 from panoloom.engine_server.bench import run as bench_run
 from panoloom.engine_server.bench.cases import METHODS, PROMPTS, Setting, share_of
 from panoloom.engine_server.bench.counting import CountingAdapter, redundancy, solid_angle
-from panoloom.engine_server.bench.measure import times
+from panoloom.engine_server.bench.measure import PeakMemory, times
 from panoloom.engine_server.denoise.stages import denoise_stages
 from panoloom.engine_server.models import catalog
 from panoloom.engine_server.models.adapter import Cond, LatentSpec
@@ -120,6 +120,18 @@ def test_seconds_are_the_processor_s_where_the_model_runs_on_it(device, seconds,
     assert found["seconds"] == seconds
     assert found["overhead"] == pytest.approx(overhead)
     assert found["wall_s"] == 50.0, "the clock's seconds stand beside"
+
+
+def test_memory_given_back_before_is_counted_anew():
+    peaks = []
+    for _ in range(2):
+        memory = PeakMemory()
+        if memory.host_mib() is None:
+            pytest.skip("the system does not tell")
+        held = [torch.ones(1 << 18) for _ in range(200)]
+        peaks.append(memory.host_mib())
+        del held
+    assert min(peaks) > 150, "200 MiB"
 
 
 def test_direct_variant_makes_as_many_steps_as_both_stages():
