@@ -38,6 +38,7 @@ def add_to(commands: Any) -> None:
     words("--width", type=int, metavar="PX", help="width of the panoramas (512)")
     words("--model", metavar="NAME", help="the model (preview)")
     words("--work", type=Path, default=WORK, metavar="DIR", help=f"results so far ({WORK})")
+    words("--tables", action="store_true", help="make nothing: the tables of what is there")
     words("--share", metavar="K/N", help="only the K-th of N parts, to run N of them at once")
     words(
         "--write-docs",
@@ -63,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
     every = setting.cases()
     index, count = _share(options.share)
     say = (lambda text: None) if options.json else _say
-    run_cases(cases.share_of(every, index, count), options.work, say=say)
+    if not options.tables:
+        run_cases(cases.share_of(every, index, count), options.work, say=say)
     results = finished(every, options.work)
     rows = tables.summary(results)
     texts = tables.document(rows, _command(options))

@@ -224,6 +224,17 @@ def test_wrong_words_end_with_status_two(words, tmp_path, capsys):
     assert "panoloom:" in capsys.readouterr().err
 
 
+def test_tables_of_what_is_there_are_made_without_making_anything(tmp_path, capsys):
+    case = Setting(num_prompts=1, num_seeds=1, steps=3).cases()[0]
+    (tmp_path / f"{case.key}.json").write_text(json.dumps(result("fused", 1.0, 0.5)))
+    page = tmp_path / "page.md"
+    page.write_text("<!-- bench:methods -->\n<!-- /bench -->\n")
+    words = ["bench", "--quick", "--tables", "--json", "--work", str(tmp_path)]
+    assert cli.main([*words, "--write-docs", str(page)]) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == 1
+    assert "| fused | 1 |" in page.read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_quick_bench_of_the_shipped_model_prints_one_document(tmp_path, capsys):
