@@ -83,7 +83,7 @@ class OracleAdapter:
     def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
         raise NotImplementedError
 
-    def decode(self, latents: Tensor, *, wraps: bool) -> Iterator[Tensor]:
+    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
         raise NotImplementedError
 
 

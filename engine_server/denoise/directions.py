@@ -133,9 +133,9 @@ class Directed:
         """Pictures to latents."""
         return self.adapter.encode(frames, wraps=wraps)
 
-    def decode(self, latents: Tensor, *, wraps: bool) -> Iterator[Tensor]:
+    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
         """Latents to pictures."""
-        return self.adapter.decode(latents, wraps=wraps)
+        return self.adapter.decode(latents, wraps=wraps, loop=loop)
 
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
         """The model's estimate of x0, blended over the prompts of `cond` where it has several."""

@@ -14,7 +14,6 @@ from torch import Tensor
 from ...shared.errors import InvalidJob
 from ..models.adapter import Schedule
 
-
 MOST_STEPS = 1000
 """Length of the longest schedule that is looked through for levels below a start."""
 

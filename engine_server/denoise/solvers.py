@@ -65,7 +65,28 @@ def unipc(
     return out, (denoised, before, x)
 
 
-SOLVERS: dict[str, Solver] = {"second-order": second_order, "euler": euler, "unipc": unipc}
+def dpm(
+    x: Tensor, denoised: Tensor, memory: Memory, sigmas: Sequence[float], step: int
+) -> tuple[Tensor, Memory]:
+    """DPM-Solver++(2M); remembers one picture. Its last step is a straight line.
+
+    Source: Lu et al. 2022 (https://arxiv.org/abs/2211.01095), algorithm 2.
+    """
+    sigma, sigma_next = sigmas[step], sigmas[step + 1]
+    aim = denoised
+    if step and sigma_next > 0:
+        here = _half_log_snr(sigma)
+        ratio = (here - _half_log_snr(sigmas[step - 1])) / (_half_log_snr(sigma_next) - here)
+        aim = denoised + (0.5 / ratio) * (denoised - memory[0])
+    return euler_step(x, aim, sigma=sigma, sigma_next=sigma_next), (denoised,)
+
+
+SOLVERS: dict[str, Solver] = {
+    "second-order": second_order,
+    "euler": euler,
+    "unipc": unipc,
+    "dpm++": dpm,
+}
 
 
 def find_solver(name: str) -> Solver:

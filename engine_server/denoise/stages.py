@@ -245,6 +245,9 @@ def _teller(
     total = sum(stage.steps for stage in stages)
 
     def tell(step: int, num_steps: int, denoised: Tensor, x: Tensor) -> None:
+        views = None
+        if isinstance(plan, ViewPlan):
+            views = views_of(x, plan, channels=len(denoised))
         on_step(
             StepDone(
                 state=StageState(stage=index, step=step + 1, x=x),
@@ -252,7 +255,7 @@ def _teller(
                 steps_done=before + step + 1,
                 steps_total=total,
                 denoised=denoised,
-                views=views_of(x, plan, channels=len(denoised)) if isinstance(plan, ViewPlan) else None,
+                views=views,
             )
         )
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from ...shared.errors import InvalidJob, ModelNotInstalled
 from ...shared.jobcheck import METHODS, is_plane
@@ -36,6 +38,8 @@ class ModelCard:
         max_seconds: Longest loop.
         sigma_shift: Shift of the flow-matching schedule towards noise.
         pace: How fast it is.
+        family: Which adapter runs it, a name in `video.families`.
+        options: What that adapter is told beside its weights.
     """
 
     name: str
@@ -50,6 +54,8 @@ class ModelCard:
     max_seconds: float
     sigma_shift: float
     pace: Pace
+    family: str = "preview"
+    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def weight_files(self) -> list[Path]:

@@ -23,33 +23,38 @@ from ..panorama.erp import erp_to_view, resize_erp
 from ..panorama.tables import View
 
 
-def decoded(adapter: Adapter, finished: Finished, *, largest: tuple[int, int]) -> Iterator[Picture]:
+def decoded(
+    adapter: Adapter, finished: Finished, *, largest: tuple[int, int], loop: bool = True
+) -> Iterator[Picture]:
     """Frames ``[H, W, 3]`` float32, sRGB 0..1, one by one.
 
     Args:
         adapter: The model.
         finished: What a method left, or the first frames of it.
         largest: (width, height) of the job; a coarser stage has its own, smaller size.
+        loop: Whether time is a ring.
     """
     height, width = (side * adapter.spec.ratio_s for side in finished.latents.shape[-2:])
     size = (min(width, largest[0]), min(height, largest[1]))
     if finished.views is not None:
-        return decoded_views(adapter, finished.views, size=size)
-    return decoded_panorama(adapter, finished.latents, size=size)
+        return decoded_views(adapter, finished.views, size=size, loop=loop)
+    return decoded_panorama(adapter, finished.latents, size=size, loop=loop)
 
 
 def decoded_panorama(
-    adapter: Adapter, latents: Tensor, *, size: tuple[int, int]
+    adapter: Adapter, latents: Tensor, *, size: tuple[int, int], loop: bool = True
 ) -> Iterator[Picture]:
     """Frames of size (width, height) of a panorama's latents ``[C, F, H, W]``."""
-    for frame in adapter.decode(latents, wraps=True):
+    for frame in adapter.decode(latents, wraps=True, loop=loop):
         picture = _picture(frame)
         if picture.shape[1] > size[0]:
             picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
         yield np.asarray(picture, dtype=np.float32)
 
 
-def decoded_flat(adapter: Adapter, latents: Tensor, *, ring: bool) -> Iterator[Picture]:
+def decoded_flat(
+    adapter: Adapter, latents: Tensor, *, ring: bool, loop: bool = True
+) -> Iterator[Picture]:
     """Frames of a flat picture's latents ``[C, F, H, W]``; a ring goes on over its join.
 
     As far as half a window: no decoder sees farther than its model.
@@ -58,7 +63,7 @@ def decoded_flat(adapter: Adapter, latents: Tensor, *, ring: bool) -> Iterator[P
     if ring:
         latents = torch.cat((latents[..., -beyond:], latents, latents[..., :beyond]), dim=-1)
     cut = beyond * adapter.spec.ratio_s
-    for frame in adapter.decode(latents, wraps=False):
+    for frame in adapter.decode(latents, wraps=False, loop=loop):
         yield _picture(frame[..., cut : frame.shape[-1] - cut])
 
 
@@ -74,13 +79,13 @@ def encoded_flat(adapter: Adapter, pixels: Tensor, *, ring: bool) -> Tensor:
 
 
 def decoded_views(
-    adapter: Adapter, views: ViewLatents, *, size: tuple[int, int]
+    adapter: Adapter, views: ViewLatents, *, size: tuple[int, int], loop: bool = True
 ) -> Iterator[Picture]:
     """Frames of size (width, height), blended from views that are decoded one by one."""
     ratio = adapter.spec.ratio_s
     view_px = (views.latents.shape[-2] * ratio, views.latents.shape[-1] * ratio)
     blend = _blend(views.views, view_px, size)
-    streams = [adapter.decode(latents, wraps=False) for latents in views.latents]
+    streams = [adapter.decode(latents, wraps=False, loop=loop) for latents in views.latents]
     for frames in zip(*streams, strict=True):
         yield np.clip(blend([_picture(frame) for frame in frames]), 0.0, 1.0)
 

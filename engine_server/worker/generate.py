@@ -171,9 +171,9 @@ def decode(
     """
     size = (spec.width, spec.height)
     if is_plane(spec.method):
-        frames = decoded_flat(adapter, finished.latents, ring=spec.ring)
+        frames = decoded_flat(adapter, finished.latents, ring=spec.ring, loop=spec.loop)
     else:
-        frames = decoded(adapter, finished, largest=size)
+        frames = decoded(adapter, finished, largest=size, loop=spec.loop)
     for picture in frames:
         yield conditioning.over(picture)
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
 
 import torch
 
 from ..models import catalog
 from ..models.adapter import Adapter
-from ..models.preview.adapter import PreviewAdapter
+from ..models.video.families import build
 
 
 def cpu_precision() -> str:
@@ -23,10 +22,6 @@ def cpu_precision() -> str:
 
 DEVICE = "cpu"
 PRECISION = cpu_precision()
-
-_FAMILIES: dict[str, Callable[[], Adapter]] = {
-    "preview": lambda: PreviewAdapter(device=DEVICE, precision=PRECISION)
-}
 
 
 class LoadedModels:
@@ -43,10 +38,13 @@ class LoadedModels:
             InvalidJob: There is no such model.
             ModelNotInstalled: Its weights are missing.
         """
-        catalog.revision(catalog.find(name))
+        card = catalog.find(name)
+        catalog.revision(card)
         if self._adapter is None or self._name != name:
             self.free()
-            self._adapter = _FAMILIES[name]()
+            self._adapter = build(
+                card.family, card.folder, device=DEVICE, precision=PRECISION, **card.options
+            )
             self._name = name
         return self._adapter
 

@@ -61,7 +61,7 @@ class Painter:
     def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
         raise NotImplementedError
 
-    def decode(self, latents: Tensor, *, wraps: bool) -> Iterator[Tensor]:
+    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
         raise NotImplementedError
 
 

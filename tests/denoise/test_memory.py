@@ -68,7 +68,7 @@ class CountingAdapter:
         self.decode_bytes = max(self.decode_bytes, made.largest, given)
         return out
 
-    def decode(self, latents: Tensor, *, wraps: bool) -> Iterator[Tensor]:
+    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
         for index in range(latents.shape[1]):
             if wraps:
                 yield decode_in_tiles(latents[:, index], self.picture, ratio=RATIO, margin=4)

@@ -61,7 +61,9 @@ class Dreamer(oracles.FunctionAdapter):
     def encode_prompt(self, texts: list[str]) -> Cond:
         return Cond()
 
-    def decode(self, latents: torch.Tensor, *, wraps: bool) -> Iterator[torch.Tensor]:
+    def decode(
+        self, latents: torch.Tensor, *, wraps: bool, loop: bool = True
+    ) -> Iterator[torch.Tensor]:
         for frame in latents.unbind(1):
             yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
 

@@ -51,7 +51,9 @@ class PixelOracle(oracles.OracleAdapter):
     def encode(self, frames: torch.Tensor, *, wraps: bool) -> torch.Tensor:
         return torch.nn.functional.avg_pool2d(frames, 8).movedim(0, 1)
 
-    def decode(self, latents: torch.Tensor, *, wraps: bool) -> Iterator[torch.Tensor]:
+    def decode(
+        self, latents: torch.Tensor, *, wraps: bool, loop: bool = True
+    ) -> Iterator[torch.Tensor]:
         for frame in latents.unbind(1):
             yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
 

@@ -29,7 +29,9 @@ class Squares(PlaceAdapter):
     def encode_prompt(self, texts: list[str]) -> Cond:
         return Cond()
 
-    def decode(self, latents: torch.Tensor, *, wraps: bool) -> Iterator[torch.Tensor]:
+    def decode(
+        self, latents: torch.Tensor, *, wraps: bool, loop: bool = True
+    ) -> Iterator[torch.Tensor]:
         for frame in latents.unbind(1):
             yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
 
@@ -99,8 +101,8 @@ def test_flat_picture_of_any_size_is_written(width, height, ring, tmp_path):
 
 def test_flat_ring_is_decoded_over_its_join():
     class Blurring(Squares):
-        def decode(self, latents, *, wraps):
-            for frame in super().decode(latents, wraps=wraps):
+        def decode(self, latents, *, wraps, loop=True):
+            for frame in super().decode(latents, wraps=wraps, loop=loop):
                 yield torch.nn.functional.avg_pool2d(
                     torch.nn.functional.pad(frame, (8, 8, 0, 0), mode="replicate"), (1, 17), 1
                 )

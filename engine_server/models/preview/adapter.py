@@ -130,7 +130,7 @@ class PreviewAdapter:
             out.append(latent[:, up : latent.shape[1] - up, across : latent.shape[2] - across])
         return torch.stack(out, dim=1).to(frames.device)
 
-    def decode(self, latents: Tensor, *, wraps: bool) -> Iterator[Tensor]:
+    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
         """Pictures [3, 8h, 8w] in -1..1 of latents [C, F, h, w], one frame at a time.
 
         A panorama goes to the device tile by tile; its pictures lie on the CPU.
@@ -146,3 +146,8 @@ class PreviewAdapter:
     def _picture(self, cells: Tensor) -> Tensor:
         cells = cells.to(self._device, torch.float32)
         return self._autoencoder.decode(cells[None])[0].clamp(-1.0, 1.0)
+
+
+def build(folder: Path, *, device: str, precision: str) -> PreviewAdapter:
+    """The adapter over the weights in `folder`; see `video.families`."""
+    return PreviewAdapter(folder, device=device, precision=precision)

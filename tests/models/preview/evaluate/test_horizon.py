@@ -65,7 +65,7 @@ class Sleeper:
     def encode(self, frames, *, wraps):
         raise NotImplementedError
 
-    def decode(self, latents, *, wraps):
+    def decode(self, latents, *, wraps, loop=True):
         yield from torch.zeros(latents.shape[1], 3, 128, 128)
 
 

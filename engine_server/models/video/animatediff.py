@@ -1,0 +1,150 @@
+"""AnimateDiff on Stable Diffusion 1.5: noise prediction, 16 frames of 512x512, no coding of time.
+
+Every frame has its own latents, so a loop is exact without further ado: the windows in time move
+round the ring, and each frame is decoded by itself.
+
+Source: AnimateDiff (Guo et al. 2023). In one window it equals the pipeline of the diffusers
+library: `tests/models/video/test_animatediff.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AnimateDiffPipeline, DPMSolverMultistepScheduler, MotionAdapter
+from torch import Tensor
+
+from ....shared.errors import InvalidJob
+from ..adapter import Cond, LatentSpec, ViewGeometry
+from ..tiles import decode_in_tiles, with_margin
+from .variance_preserving import VarianceNoise, schedule_of
+
+FPS = 8.0
+MARGIN = 8
+"""Cells coded beyond seam, poles and tiles. Attention in the middle of the autoencoder sees a whole
+tile, so that no margin makes tiles fit to the last bit."""
+
+SCHEDULE = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "linear",
+    "timestep_spacing": "trailing",
+}
+"""What the motion layers were trained with; trailing, because a run starts from pure noise."""
+
+
+class AnimateDiffAdapter:
+    """A motion network as a denoiser of windows.
+
+    Args:
+        pipeline: The library's pipeline, on its device.
+        window_hw: Cells (height, width) of a window.
+        window_frames: Frames of a window.
+
+    Raises:
+        InvalidJob: The motion layers know fewer frames, or the scheduler cannot step a panorama.
+    """
+
+    def __init__(
+        self,
+        pipeline: AnimateDiffPipeline,
+        *,
+        window_hw: tuple[int, int] = (64, 64),
+        window_frames: int = 16,
+    ) -> None:
+        self._pipeline = pipeline
+        self._unet = pipeline.unet
+        self._process = VarianceNoise.of(pipeline.scheduler)
+        most = self._unet.config.motion_max_seq_length
+        if window_frames > most:
+            raise InvalidJob(
+                f"A window of {window_frames} frames is longer than the {most} that the motion "
+                f"layers know; take at most {most}.",
+                field="model",
+                nearest=most,
+            )
+        self._spec = LatentSpec(
+            channels=self._unet.config.in_channels,
+            ratio_s=pipeline.vae_scale_factor,
+            ratio_t=1,
+            window_hw=window_hw,
+            window_frames=window_frames,
+            fps=FPS,
+            prediction=self._process.prediction,
+            schedule=schedule_of(pipeline.scheduler),
+        )
+
+    @property
+    def spec(self) -> LatentSpec:
+        """What its latents are."""
+        return self._spec
+
+    @torch.inference_mode()
+    def encode_prompt(self, texts: list[str]) -> Cond:
+        """CLIP's last hidden states under "text", [len(texts), 77, 768]; tells of cut words."""
+        embeds, _ = self._pipeline.encode_prompt(texts, self._unet.device, 1, False)
+        cut = [words for text in texts if (words := self._cut(text))]
+        notes = tuple(f"The text encoder takes no more words; left out: {words}." for words in cut)
+        return Cond(tensors={"text": embeds}, notes=notes)
+
+    @torch.inference_mode()
+    def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
+        """Estimate of x0, [N, C, F, h, w]."""
+        windows, _, frames, _, _ = x.shape
+        unet, process = self._unet, self._process
+        text = cond.tensors["text"][:1].to(unet.device, unet.dtype)
+        output = unet(
+            (x.to(unet.device) * process.scale(sigma)).to(unet.dtype),
+            torch.tensor(process.timestep(sigma), device=unet.device),
+            encoder_hidden_states=text.expand(windows * frames, -1, -1),
+        ).sample
+        return process.denoised(x, output.to(x.device, x.dtype), sigma)
+
+    @torch.inference_mode()
+    def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
+        """Latents [C, F, h, w] of pictures [F, 3, H, W], frame by frame."""
+        vae, ratio = self._pipeline.vae, self._spec.ratio_s
+        height, width = frames.shape[-2:]
+        up = min(MARGIN, height // ratio) if wraps else 0
+        out = []
+        for frame in frames:
+            seen = with_margin(frame, range(height), range(width), up * ratio) if wraps else frame
+            code = vae.encode(seen[None].to(vae.device, vae.dtype)).latent_dist.mode()[0]
+            code = code[:, up : code.shape[1] - up, up : code.shape[2] - up]
+            out.append(code * vae.config.scaling_factor)
+        return torch.stack(out, dim=1).to(frames.device, torch.float32)
+
+    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
+        """Pictures [3, H, W] of latents [C, F, h, w], each by itself; a panorama in tiles."""
+        for cells in latents.unbind(1):
+            if wraps:
+                ratio = self._spec.ratio_s
+                yield decode_in_tiles(cells, self._picture, ratio=ratio, margin=MARGIN)
+            else:
+                yield self._picture(cells)
+
+    @torch.inference_mode()
+    def _picture(self, cells: Tensor) -> Tensor:
+        vae = self._pipeline.vae
+        cells = (cells / vae.config.scaling_factor).to(vae.device, vae.dtype)
+        return vae.decode(cells[None]).sample[0].float().clamp(-1.0, 1.0)
+
+    def _cut(self, text: str) -> str:
+        """The words of a prompt that the text encoder does not take."""
+        tokenizer = self._pipeline.tokenizer
+        ids = tokenizer(text, truncation=False).input_ids
+        return tokenizer.decode(ids[tokenizer.model_max_length - 1 : -1])
+
+
+def build(folder: Path, *, device: str, precision: str, **options: Any) -> AnimateDiffAdapter:
+    """The adapter over a folder: Stable Diffusion 1.5 and `motion_adapter/`; see `families`."""
+    dtype = getattr(torch, precision)
+    kept = {"use_safetensors": True, "local_files_only": True, "dtype": dtype}
+    motion = MotionAdapter.from_pretrained(folder / "motion_adapter", **kept)
+    pipeline = AnimateDiffPipeline.from_pretrained(folder, motion_adapter=motion, **kept)
+    pipeline.scheduler = DPMSolverMultistepScheduler(**SCHEDULE)
+    pipeline.vae.to(torch.float32)
+    return AnimateDiffAdapter(pipeline.to(device), **options)
