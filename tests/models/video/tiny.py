@@ -1,0 +1,78 @@
+"""Tiny models of every family, built from configuration with random weights; no file is read."""
+
+from __future__ import annotations
+
+import torch
+from diffusers import (
+    AutoencoderKLWan,
+    FlowMatchEulerDiscreteScheduler,
+    UniPCMultistepScheduler,
+    WanTransformer3DModel,
+)
+from transformers import UMT5Config, UMT5EncoderModel
+
+SCHEDULERS = {
+    "euler": lambda: FlowMatchEulerDiscreteScheduler(shift=3.0),
+    "unipc": lambda: UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=3.0
+    ),
+}
+
+
+def wan_transformer(seed: int = 0, **changes) -> WanTransformer3DModel:
+    """Two blocks of a Wan transformer."""
+    torch.manual_seed(seed)
+    config = {
+        "patch_size": (1, 2, 2),
+        "num_attention_heads": 2,
+        "attention_head_dim": 12,
+        "in_channels": 16,
+        "out_channels": 16,
+        "text_dim": 32,
+        "freq_dim": 256,
+        "ffn_dim": 32,
+        "num_layers": 2,
+        "cross_attn_norm": True,
+        "qk_norm": "rms_norm_across_heads",
+        "rope_max_seq_len": 64,
+    }
+    return WanTransformer3DModel(**{**config, **changes}).eval()
+
+
+def wan_vae(seed: int = 1, **changes) -> AutoencoderKLWan:
+    """The causal autoencoder: 8x8 pixels and 4 frames a cell, 16 channels."""
+    torch.manual_seed(seed)
+    config = {
+        "base_dim": 3,
+        "z_dim": 16,
+        "dim_mult": [1, 1, 1, 1],
+        "num_res_blocks": 1,
+        "temperal_downsample": [False, True, True],
+    }
+    return AutoencoderKLWan(**{**config, **changes}).eval()
+
+
+def umt5_encoder(seed: int = 2) -> UMT5EncoderModel:
+    """A text encoder with vectors of 32 numbers."""
+    torch.manual_seed(seed)
+    config = UMT5Config(vocab_size=256, d_model=32, d_kv=8, d_ff=37, num_layers=2, num_heads=4)
+    return UMT5EncoderModel(config).eval()
+
+
+class LetterTokenizer:
+    """Letters as tokens, called as the library's tokenizers are; 1 ends a text, 0 fills it up."""
+
+    def __call__(self, texts: list[str], *, max_length: int, **_: object) -> LetterTokens:
+        ids = torch.zeros(len(texts), max_length, dtype=torch.long)
+        for row, text in enumerate(texts):
+            letters = [2 + ord(letter) % 250 for letter in text][: max_length - 1] + [1]
+            ids[row, : len(letters)] = torch.tensor(letters)
+        return LetterTokens(ids, (ids > 0).long())
+
+
+class LetterTokens(dict):
+    """Token ids and mask, as attributes and by name."""
+
+    def __init__(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> None:
+        super().__init__(input_ids=input_ids, attention_mask=attention_mask)
+        self.input_ids, self.attention_mask = input_ids, attention_mask
