@@ -20,9 +20,9 @@ from torch import Tensor
 from ....shared.errors import InvalidJob
 from ..adapter import Cond, LatentSpec, ViewGeometry
 from ..tiles import decode_in_tiles, with_margin
+from .prompts import PromptCache
 from .variance_preserving import VarianceNoise, schedule_of
 
-FPS = 8.0
 MARGIN = 8
 """Cells coded beyond seam, poles and tiles. Attention in the middle of the autoencoder sees a whole
 tile, so that no margin makes tiles fit to the last bit."""
@@ -43,6 +43,9 @@ class AnimateDiffAdapter:
         pipeline: The library's pipeline, on its device.
         window_hw: Cells (height, width) of a window.
         window_frames: Frames of a window.
+        fov_deg: Field of view of the views on the first stage.
+        fps: Frames a second that the motion layers were trained with.
+        prompt_cache: Folder for encoded prompts; None keeps them in memory.
 
     Raises:
         InvalidJob: The motion layers know fewer frames, or the scheduler cannot step a panorama.
@@ -54,9 +57,14 @@ class AnimateDiffAdapter:
         *,
         window_hw: tuple[int, int] = (64, 64),
         window_frames: int = 16,
+        fov_deg: float = 90.0,
+        fps: float = 8.0,
+        prompt_cache: Path | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._unet = pipeline.unet
+        name = pipeline.text_encoder.name_or_path
+        self._prompts = PromptCache(prompt_cache, f"clip {name} {pipeline.text_encoder.dtype}")
         self._process = VarianceNoise.of(pipeline.scheduler)
         most = self._unet.config.motion_max_seq_length
         if window_frames > most:
@@ -72,23 +80,27 @@ class AnimateDiffAdapter:
             ratio_t=1,
             window_hw=window_hw,
             window_frames=window_frames,
-            fps=FPS,
+            fov_deg=fov_deg,
+            fps=fps,
             prediction=self._process.prediction,
             schedule=schedule_of(pipeline.scheduler),
         )
+
+    @property
+    def transformer(self) -> Any:
+        """The network that makes the noise go: what a LoRA changes."""
+        return self._unet
 
     @property
     def spec(self) -> LatentSpec:
         """What its latents are."""
         return self._spec
 
-    @torch.inference_mode()
     def encode_prompt(self, texts: list[str]) -> Cond:
         """CLIP's last hidden states under "text", [len(texts), 77, 768]; tells of cut words."""
-        embeds, _ = self._pipeline.encode_prompt(texts, self._unet.device, 1, False)
         cut = [words for text in texts if (words := self._cut(text))]
         notes = tuple(f"The text encoder takes no more words; left out: {words}." for words in cut)
-        return Cond(tensors={"text": embeds}, notes=notes)
+        return Cond(tensors=self._prompts.encode(texts, self._encode_texts), notes=notes)
 
     @torch.inference_mode()
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
@@ -131,6 +143,11 @@ class AnimateDiffAdapter:
         vae = self._pipeline.vae
         cells = (cells / vae.config.scaling_factor).to(vae.device, vae.dtype)
         return vae.decode(cells[None]).sample[0].float().clamp(-1.0, 1.0)
+
+    @torch.inference_mode()
+    def _encode_texts(self, texts: list[str]) -> dict[str, Tensor]:
+        embeds, _ = self._pipeline.encode_prompt(texts, self._pipeline.device, 1, False)
+        return {"text": embeds}
 
     def _cut(self, text: str) -> str:
         """The words of a prompt that the text encoder does not take."""

@@ -76,3 +76,19 @@ class LetterTokens(dict):
     def __init__(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> None:
         super().__init__(input_ids=input_ids, attention_mask=attention_mask)
         self.input_ids, self.attention_mask = input_ids, attention_mask
+
+
+def wan_vae_22(seed: int = 1) -> AutoencoderKLWan:
+    """The causal autoencoder of the 5B model: 16x16 pixels a cell, 48 channels."""
+    return wan_vae(
+        seed,
+        z_dim=48,
+        in_channels=12,
+        out_channels=12,
+        is_residual=True,
+        patch_size=2,
+        latents_mean=[0.0] * 48,
+        latents_std=[1.0] * 48,
+        scale_factor_spatial=16,
+        scale_factor_temporal=4,
+    )
