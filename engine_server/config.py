@@ -15,6 +15,10 @@ from pathlib import Path
 import platformdirs
 
 LIBRARY_VARIABLE = "PANOLOOM_LIBRARY"
+MODELS_VARIABLE = "PANOLOOM_MODELS"
+HUB_VARIABLE = "HF_ENDPOINT"
+"""The mirror that models are fetched from, as the hub's own library names it."""
+HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +44,19 @@ class EngineConfig:
 def default_library() -> Path:
     """Where results go when nobody says: the user's data folder."""
     return Path(platformdirs.user_data_dir("panoloom")) / "library"
+
+
+def models_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """Where installed models lie: PANOLOOM_MODELS, else the user's data folder."""
+    environ = os.environ if environ is None else environ
+    chosen = environ.get(MODELS_VARIABLE) or Path(platformdirs.user_data_dir("panoloom")) / "models"
+    return Path(chosen).expanduser().absolute()
+
+
+def hub_endpoint(environ: Mapping[str, str] | None = None) -> str:
+    """The address that models are fetched from: HF_ENDPOINT, else the hub."""
+    environ = os.environ if environ is None else environ
+    return (environ.get(HUB_VARIABLE) or HUB).rstrip("/")
 
 
 def cache_folder() -> Path:

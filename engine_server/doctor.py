@@ -22,7 +22,7 @@ from typing import Any
 from ..shared.connection import ELSEWHERE, connection_path, read_connection
 from ..shared.errors import EngineUnreachable
 from . import doctor_network, machine
-from .models import catalog, checksums
+from .models import catalog, checksums, store
 
 OK, WARN, FAIL = "ok", "warn", "fail"
 GIB = 2**30
@@ -232,31 +232,41 @@ def check_disk(library: Path) -> Iterator[Finding]:
 
 
 def check_models(library: Path) -> Iterator[Finding]:
-    """Whether each model's weights are here and are those it was made with."""
+    """Whether the weights of each model are here, and whether those that ship are as listed.
+
+    Installed models are only looked at: `panoloom models verify` reads their many bytes.
+    """
     for card in catalog.MODELS.values():
         name = f"model {card.name}"
-        if not card.weight_files:
-            yield Finding(
-                name=name,
-                level=FAIL,
-                text=f"Its weights are missing from {card.folder}.",
-                remedy="Install panoloom again; the preview model comes with it.",
-            )
+        if not store.is_installed(card):
+            if card.ships:
+                yield Finding(
+                    name=name,
+                    level=FAIL,
+                    text=f"Its weights are missing from {card.home}.",
+                    remedy="Install panoloom again; the preview model comes with it.",
+                )
             continue
         size = sum(path.stat().st_size for path in card.weight_files)
-        problems = checksums.verify(card.folder)
+        problems = checksums.verify(card.home) if card.ships else []
         revision = catalog.revision(card)
-        good = (
-            f"{len(card.weight_files)} files, {size / 1e6:.1f} MB, revision {revision}, as listed"
-        )
+        good = f"{len(card.weight_files)} files, {size / 1e6:.1f} MB, revision {revision}"
         yield Finding(
             name=name,
             level=FAIL if problems else OK,
-            text="; ".join(problems) or good,
+            text="; ".join(problems) or f"{good}, as listed" * card.ships or good,
             remedy="Install panoloom again: these are not the files it was made with."
             * bool(problems),
             data={"revision": revision, "bytes": size},
         )
+
+
+def check_more_models(library: Path) -> Iterator[Finding]:
+    """Which models are not here."""
+    more = [card.name for card in catalog.MODELS.values() if not store.is_installed(card)]
+    if more:
+        text = f"{len(more)} models for a GPU can be installed: {', '.join(more)}"
+        yield Finding(name="models", level=OK, text=f"{text} (`panoloom models list`)")
 
 
 def check_files(library: Path) -> Iterator[Finding]:
@@ -353,6 +363,7 @@ CHECKS: tuple[Check, ...] = (
     check_memory,
     check_disk,
     check_models,
+    check_more_models,
     check_files,
     check_network,
     check_engine,

@@ -85,7 +85,7 @@ def write_failed(
         what: That was to be written, as the sentence begins.
         expected_bytes, written_bytes: Of the whole folder, and so far.
     """
-    if why.errno in _FULL:
+    if is_full(why):
         free = _free_bytes(path)
         short = max(expected_bytes - written_bytes, free + 2**20)
         return _disk_full(path, short, free)
@@ -103,6 +103,11 @@ def write_failed(
         path=str(path),
         reason=reason,
     )
+
+
+def is_full(why: OSError) -> bool:
+    """Whether the operating system said that the disk is full."""
+    return why.errno in _FULL
 
 
 def readable_size(num_bytes: int) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .errors import InvalidJob
 
 if TYPE_CHECKING:
-    from .jobs import Base, JobSpec, Part, Place, Reference, Stage
+    from .jobs import Base, JobSpec, Lora, Part, Place, Reference, Stage
 
 METHODS = (
     "fused",
@@ -35,6 +35,9 @@ MIN_SIDE_PX = 32
 MAX_SEED = 2**63 - 1
 MAX_STAGES = 8
 MAX_PLACES = 16
+MAX_LORAS = 8
+RING_AXES = ("time", "width")
+_LORA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHORT_TEXTS = ("method", "model", "model_revision")
 _DIRECTIONS = ("sky", "horizon", "ground")
@@ -76,6 +79,9 @@ def check_spec(spec: JobSpec) -> None:
         _check_stage(stage, f"stages[{index}]", flat=flat)
     for index, place in enumerate(spec.places):
         _check_place(place, f"places[{index}]")
+    for index, lora in enumerate(spec.loras):
+        _check_lora(lora, f"loras[{index}]")
+    _check_ring_rope(spec.ring_rope)
     if flat:
         _check_flat(spec)
     elif not spec.ring:
@@ -151,7 +157,7 @@ def _check_numbers(spec: JobSpec) -> None:
     _check_range("guidance_scale", spec.guidance_scale, 1.0, 30.0)
     _check_range("fps", spec.fps, 0.0, 240.0, what="frame rate", above=True)
     _check_range("view_batch", spec.view_batch, 1, 256)
-    for field, longest in (("stages", MAX_STAGES), ("places", MAX_PLACES)):
+    for field, longest in (("stages", MAX_STAGES), ("places", MAX_PLACES), ("loras", MAX_LORAS)):
         count = len(getattr(spec, field))
         if count > longest:
             raise InvalidJob(
@@ -239,6 +245,27 @@ def _check_place(place: Place, where: str) -> None:
     _check_range(f"{where}.yaw_deg", place.yaw_deg, -360.0, 360.0, what="yaw")
     _check_range(f"{where}.pitch_deg", place.pitch_deg, -90.0, 90.0, what="pitch")
     _check_range(f"{where}.radius_deg", place.radius_deg, 1.0, 180.0, what="radius")
+
+
+def _check_lora(lora: Lora, where: str) -> None:
+    if _LORA_ID.fullmatch(lora.id) is None or ".." in lora.id:
+        raise InvalidJob(
+            f"A LoRA is named like owner/name, or as it was installed, not '{lora.id[:100]}'.",
+            field=f"{where}.id",
+        )
+    _check_text(lora.revision, f"{where}.revision", "revision of a LoRA", 200)
+    _check_range(f"{where}.weight", lora.weight, -4.0, 4.0, what="weight of a LoRA")
+
+
+def _check_ring_rope(axes: tuple[str, ...]) -> None:
+    for axis in axes:
+        if axis not in RING_AXES or axes.count(axis) > 1:
+            raise InvalidJob(
+                f"ring-rope names {' and '.join(RING_AXES)}, each at most once, "
+                f"not '{','.join(axes)}'.",
+                field="ring_rope",
+                known=list(RING_AXES),
+            )
 
 
 def _short(value: float) -> str:

@@ -21,7 +21,16 @@ from .plain import from_plain, to_plain
 MAX_REFERENCE_PIXELS = 64 * 10**6
 LARGEST_REFERENCE = (11312, 5656)
 """Width and height of the largest 2:1 picture within `MAX_REFERENCE_PIXELS`, in steps of 16."""
-_NEWER = {"sky": "", "horizon": "", "ground": "", "places": [], "ring": True, "base": None}
+_NEWER = {
+    "sky": "",
+    "horizon": "",
+    "ground": "",
+    "places": [],
+    "ring": True,
+    "base": None,
+    "loras": [],
+    "ring_rope": [],
+}
 _NEWER_IN_REFERENCE = {"mode": "keep", "yaw_deg": None, "pitch_deg": 0.0, "fov_deg": None}
 """Fields newer than version 1.0 with what they hold while unused; never to be changed."""
 _NEVER = object()
@@ -120,6 +129,21 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lora:
+    """A small change to the model's weights that was trained for it, such as a style.
+
+    Attributes:
+        id: "owner/name" on the hub, or the name it was installed under from a file.
+        revision: Its exact version; the engine fills in an empty one.
+        weight: How much of it, 1 is all.
+    """
+
+    id: str
+    revision: str = ""
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One rung of the ladder from coarse to fine.
 
@@ -159,6 +183,8 @@ class JobSpec:
         places: What to show at single places, over all of these.
         ring: Whether the width of a `planar` picture is a ring; panoramas always are.
         base: Finished result to go on from.
+        loras: Changes to the model's weights, one after the other.
+        ring_rope: Axes ("time", "width") that the model is told go all round, where its windows do.
     """
 
     prompt: str
@@ -183,6 +209,8 @@ class JobSpec:
     places: tuple[Place, ...] = ()
     ring: bool = True
     base: Base | None = None
+    loras: tuple[Lora, ...] = ()
+    ring_rope: tuple[str, ...] = ()
 
     @property
     def kind(self) -> str:
@@ -257,7 +285,8 @@ class Progress:
     """How far a job is.
 
     Attributes:
-        phase: "load" (the model), "condition", "denoise" or "write".
+        phase: "load" (the model), "condition", "denoise" or "write"; a client that brings the files
+            from another machine adds "fetch".
         step, num_steps: Within the phase; step counts what is done. 0 of 0 where nothing is
             counted.
         fraction: Of the whole job, 0 to 1.
@@ -309,7 +338,7 @@ def _shallow(spec: JobSpec) -> dict[str, Any]:
     for name, cls in (("reference", Reference), ("base", Base)):
         if isinstance(plain[name], cls):
             plain[name] = to_plain(plain[name])
-    for name, cls in (("stages", Stage), ("places", Place)):
+    for name, cls in (("stages", Stage), ("places", Place), ("loras", Lora)):
         if isinstance(plain[name], tuple):
             plain[name] = [to_plain(s) if isinstance(s, cls) else s for s in plain[name]]
     return plain

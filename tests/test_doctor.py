@@ -36,7 +36,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setitem(
         catalog.MODELS, "preview", replace(catalog.MODELS["preview"], folder=folder)
     )
-    catalog.revision.cache_clear()
+    catalog.shipped_revision.cache_clear()
     return folder
 
 

@@ -9,75 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from ...shared.errors import InvalidJob, ModelNotInstalled
+from ...shared.errors import InvalidJob
 from ...shared.jobcheck import METHODS, is_plane
 from ...shared.jobs import JobSpec, Stage
+from . import store
+from .card import ModelCard
+from .fitting import check_lora
 from .ladder import Pace, Rung, plane_stages, sphere_stages
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard:
-    """What a model is and what it can make.
-
-    Attributes:
-        name: The word a person types.
-        folder: Where its weights (`*.safetensors`) lie.
-        ratio_s: Pixels per latent cell, each way.
-        ratio_t: Frames per latent frame.
-        fps: Frames a second of the clips it was trained on.
-        window: Cells across what one forward pass sees.
-        window_frames: Latent frames it sees.
-        methods: Panorama methods that work with it.
-        ladder: Sizes it can make, coarse to fine.
-        max_seconds: Longest loop.
-        sigma_shift: Shift of the flow-matching schedule towards noise.
-        pace: How fast it is.
-        family: Which adapter runs it, a name in `video.families`.
-        options: What that adapter is told beside its weights.
-    """
-
-    name: str
-    folder: Path
-    ratio_s: int
-    ratio_t: int
-    fps: float
-    window: int
-    window_frames: int
-    methods: tuple[str, ...]
-    ladder: tuple[Rung, ...]
-    max_seconds: float
-    sigma_shift: float
-    pace: Pace
-    family: str = "preview"
-    options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-
-    @property
-    def weight_files(self) -> list[Path]:
-        return sorted(self.folder.glob("*.safetensors"))
-
-    def to_plain(self) -> dict[str, object]:
-        """The card as data for clients; the revision is empty where weights are missing."""
-        return {
-            "name": self.name,
-            "revision": revision(self) if self.weight_files else "",
-            "installed": bool(self.weight_files),
-            "fps": self.fps,
-            "sizes": [[rung.width, rung.height] for rung in self.ladder],
-            "methods": list(self.methods),
-            "min_seconds": self.window_frames * self.ratio_t / self.fps,
-            "max_seconds": self.max_seconds,
-        }
-
-    def model_frames(self, seconds: float) -> int:
-        """Frames the network makes for a loop of `seconds`, before interpolation."""
-        return max(1, round(seconds * self.fps / self.ratio_t)) * self.ratio_t
-
+from .released import RELEASED
 
 MODELS: dict[str, ModelCard] = {
     card.name: card
@@ -132,24 +75,27 @@ MODELS: dict[str, ModelCard] = {
             max_seconds=30.0,
             sigma_shift=2.0,
             pace=Pace(evaluation_s=0.026, megapixel_s=0.5, start_s=6.0),
+            good_at="every machine: no download, no GPU; skies, seas, storms and their kin",
         ),
+        *RELEASED,
     )
 }
 
 
-@cache
 def revision(card: ModelCard) -> str:
-    """First 16 hex digits of the sha256 over the model's weight files.
+    """Names the bytes of the model's weights, 16 hex digits.
 
     Raises:
-        ModelNotInstalled: There are no weights.
+        ModelNotInstalled: There are none here; the sentence names the command that brings them.
     """
+    return shipped_revision(card) if card.ships else store.installed_revision(card)
+
+
+@cache
+def shipped_revision(card: ModelCard) -> str:
+    """First digits of the sha256 over the weights that came with panoloom."""
     if not card.weight_files:
-        raise ModelNotInstalled(
-            f"The weights of model '{card.name}' are missing from {card.folder}; "
-            "reinstall panoloom.",
-            model=card.name,
-        )
+        raise store.not_installed(card)
     digest = hashlib.sha256()
     for path in card.weight_files:
         digest.update(path.name.encode())
@@ -171,13 +117,49 @@ def find(name: str) -> ModelCard:
     return MODELS[name]
 
 
+def to_plain(card: ModelCard) -> dict[str, object]:
+    """The card as data for clients; the revision is empty where weights are missing."""
+    installed = store.is_installed(card)
+    return {
+        "name": card.name,
+        "revision": revision(card) if installed else "",
+        "installed": installed,
+        "fps": card.fps,
+        "sizes": [[rung.width, rung.height] for rung in card.ladder],
+        "methods": list(card.methods),
+        "min_seconds": card.least_seconds,
+        "max_seconds": card.max_seconds,
+    }
+
+
 def plan(spec: JobSpec) -> JobSpec:
     """`spec` with everything resolved that shapes the pictures.
 
     Raises:
         InvalidJob: The model cannot make this; `details["field"]` names what to change and,
             where there is one, `details["nearest"]` the nearest that works.
-        ModelNotInstalled: Its weights are missing.
+        ModelNotInstalled: Its weights are missing, or those of a LoRA.
+    """
+    planned, card = outline(spec), find(spec.model)
+    installed = revision(card)
+    if spec.model_revision not in ("", installed):
+        raise InvalidJob(
+            f"Revision {spec.model_revision} of model '{card.name}' is not here; "
+            f"installed is {installed}. Leave the revision empty to use that.",
+            field="model_revision",
+            nearest=installed,
+        )
+    loras = tuple(store.resolved(lora) for lora in spec.loras)
+    for lora in loras:
+        check_lora(card, store.lora_file(lora))
+    return replace(planned, model_revision=installed, loras=loras)
+
+
+def outline(spec: JobSpec) -> JobSpec:
+    """`spec` with its stages and batch, which want no weights: what a job would need.
+
+    Raises:
+        InvalidJob: The model cannot make this.
     """
     spec.validate()
     card = find(spec.model)
@@ -188,21 +170,28 @@ def plan(spec: JobSpec) -> JobSpec:
             field="method",
             known=list(card.methods),
         )
-    installed = revision(card)
-    if spec.model_revision not in ("", installed):
-        raise InvalidJob(
-            f"Revision {spec.model_revision} of model '{card.name}' is not here; "
-            f"installed is {installed}. Leave the revision empty to use that.",
-            field="model_revision",
-            nearest=installed,
-        )
+    _check_options(spec, card)
     _check_length(spec, card)
-    return replace(spec, model_revision=installed, stages=_stages(spec, card))
+    return replace(
+        spec, view_batch=min(spec.view_batch, card.view_batch), stages=_stages(spec, card)
+    )
+
+
+def _check_options(spec: JobSpec, card: ModelCard) -> None:
+    for field, word in (("loras", "lora"), ("ring_rope", "ring-rope")):
+        if getattr(spec, field) and word not in card.takes:
+            able = [other.name for other in MODELS.values() if word in other.takes]
+            what = "LoRAs" if word == "lora" else "ring-RoPE"
+            raise InvalidJob(
+                f"Model '{card.name}' takes no {what}. Those that do: {', '.join(able)}.",
+                field=field,
+                known=able,
+            )
 
 
 def _check_length(spec: JobSpec, card: ModelCard) -> None:
     seconds = spec.num_frames / spec.fps
-    shortest = card.window_frames * card.ratio_t / card.fps
+    shortest = card.least_seconds
     if card.model_frames(seconds) < card.window_frames * card.ratio_t:
         nearest = math.ceil(shortest * spec.fps)
         raise InvalidJob(

@@ -43,7 +43,7 @@ class LoadedModels:
         if self._adapter is None or self._name != name:
             self.free()
             self._adapter = build(
-                card.family, card.folder, device=DEVICE, precision=PRECISION, **card.options
+                card.family, card.home, device=DEVICE, precision=PRECISION, **card.options
             )
             self._name = name
         return self._adapter

@@ -132,7 +132,7 @@ def test_a_flat_picture_of_wrong_sides_is_refused_with_the_nearest(
 
 
 def test_unknown_model_and_method_list_the_known() -> None:
-    assert refused(replace(SPEC, model="sora")).details["known"] == ["preview"]
+    assert refused(replace(SPEC, model="sora")).details["known"] == sorted(catalog.MODELS)
     assert refused(replace(SPEC, method="magic")).details["known"] == list(METHODS)
 
 

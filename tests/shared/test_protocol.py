@@ -16,6 +16,7 @@ STRUCTURES = (
     jobs.JobSpec,
     jobs.Reference,
     jobs.Place,
+    jobs.Lora,
     jobs.Base,
     jobs.Part,
     jobs.Stage,
