@@ -27,6 +27,8 @@ from .keep import Keep
 
 FINISH_SIGMA = 0.86
 """Noise level from which on the views stand still. Measured: see docs/method.md."""
+OPEN_BELOW = 1e-5
+"""A mask read bicubically is 1 but for its last bits where it is 1 all around."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,21 +82,29 @@ class ViewFinish:
         method: The model and the windows in time.
         table: Where the views look.
         noise: Packed noise of unit variance.
+        needed: Indices of the views that own anything but given cells; the others are not
+            evaluated, and show their neighbours what is given.
         keep: Given part of the picture, packed.
     """
 
     method: FusedMethod
     table: LookupTable
     noise: Tensor
+    needed: tuple[int, ...]
     keep: Keep | None = None
 
     @staticmethod
-    def of(method: FusedMethod, channels: int, keep: Keep | None) -> ViewFinish:
+    def of(method: FusedMethod, channels: int) -> ViewFinish:
         """The finish of a method's stage."""
         table = method.plan.fixed_table()
         noise = read_noise(method.noise, table, channels=channels)
+        keep = _read_keep(method.keep, table)
         return ViewFinish(
-            method=method, table=table, noise=packed(noise), keep=_read_keep(keep, table)
+            method=method,
+            table=table,
+            noise=packed(noise),
+            needed=_views_with_open_cells(keep, table),
+            keep=keep,
         )
 
     def enter(self, state: Tensor) -> Tensor:
@@ -110,11 +120,13 @@ class ViewFinish:
         method, table = self.method, self.table
         views = unpacked(q + sigma * self.noise, table)
         windows = method.time_windows(q.shape[1], step)
-        predictions = method.predictions(views, table, windows, sigma)
         alone = torch.empty_like(views)
-        for window in windows:
-            stack = torch.stack([next(predictions) for _ in table.views])
+        for window, stack in method.predictions(views, table, windows, self.needed, sigma):
             alone[:, :, list(window.owned)] = stack[:, :, window.own_start : window.own_stop]
+        if self.keep is not None and len(self.needed) < len(views):
+            given = unpacked(self.keep.latents, table).expand_as(alone)
+            others = [k for k in range(len(views)) if k not in self.needed]
+            alone[others] = given[others]
         require_finite(alone, sigma=sigma, step=step)
         around = read_picture(fuse_pictures(alone, table), table)
         return packed(torch.where(table.own[:, None, None], alone, around))
@@ -123,9 +135,9 @@ class ViewFinish:
         """A packed picture as a panorama, ``[C, F, H, W]``."""
         return fuse_pictures(unpacked(state, self.table), self.table)
 
-    def finished(self, state: Tensor, keep: Keep | None) -> Finished:
-        """The result of a packed picture; `keep` is the given part of the panorama."""
-        latents = self.panorama(state)
+    def finished(self, state: Tensor) -> Finished:
+        """The result of a packed picture."""
+        latents, keep = self.panorama(state), self.method.keep
         return Finished(
             latents=latents if keep is None else keep.apply(latents),
             views=ViewLatents(latents=unpacked(state, self.table), views=self.table.views),
@@ -170,3 +182,12 @@ def _read_keep(keep: Keep | None, table: LookupTable) -> Keep | None:
         mask=seen(keep.mask),
         hold=None if keep.hold is None else seen(keep.hold),
     )
+
+
+def _views_with_open_cells(keep: Keep | None, table: LookupTable) -> tuple[int, ...]:
+    """Indices of the views whose own cells are not all given."""
+    if keep is None or keep.hold is not None:
+        return tuple(range(len(table.views)))
+    is_open = unpacked(keep.mask, table) < 1 - OPEN_BELOW
+    own = table.own[:, None, None]
+    return tuple(torch.nonzero((is_open & own).flatten(1).any(1)).flatten().tolist())

@@ -12,7 +12,7 @@ steps the panorama instead of the windows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,8 +22,10 @@ from ...shared.errors import GenerationFailed
 from ..models.adapter import Adapter, Cond, ViewGeometry
 from ..panorama.tables import LookupTable
 from ..panorama.views import ViewPlan
+from .executor import Chunk, Executor, in_order
 from .fuse import cut_windows, fuse_views, read_views
 from .guidance import guided
+from .keep import Keep
 from .noise import time_cut
 from .time_ring import TimeWindow, plan_time_windows
 
@@ -48,6 +50,8 @@ class FusedMethod:
         loop: Whether time is a ring.
         view_batch: Windows per model call; part of the result's last bits.
         cancelled: Asked before every model call.
+        keep: Given part of the panorama: views that own nothing else are not evaluated.
+        executor: Who evaluates the windows; changes nothing in the result.
     """
 
     adapter: Adapter
@@ -61,6 +65,8 @@ class FusedMethod:
     loop: bool
     view_batch: int
     cancelled: Callable[[], bool] | None = None
+    keep: Keep | None = None
+    executor: Executor = in_order
 
     def time_windows(self, num_frames: int, step: int) -> tuple[TimeWindow, ...]:
         """This step's windows in time."""
@@ -78,39 +84,76 @@ class FusedMethod:
         table = self.plan.table(step)
         windows = self.time_windows(q.shape[1], step)
         views = read_views(q, self.noise, sigma, table)
-        predictions = self.predictions(views, table, windows, sigma)
         fused = torch.empty_like(q)
-        for window in windows:
-            stack = torch.stack([next(predictions) for _ in table.views])
+        needed = self._needed(table)
+        for window, stack in self.predictions(views, table, windows, needed, sigma):
             fused[:, list(window.owned)] = fuse_views(stack, table, window)
         require_finite(fused, sigma=sigma, step=step)
         return fused
 
+    def _needed(self, table: LookupTable) -> list[int]:
+        """Indices of the views that show anything that is not given."""
+        if self.keep is None or self.keep.hold is not None:
+            return list(range(len(table.views)))
+        is_open = (self.keep.mask < 1).reshape(-1, table.height * table.width).any(0)
+        return _views_that_show(is_open, table)
+
     def predictions(
-        self, views: Tensor, table: LookupTable, windows: tuple[TimeWindow, ...], sigma: float
-    ) -> Iterator[Tensor]:
-        """Guided `denoised` of every (time window, view), in that order, ``[C, f, h, w]`` each.
+        self,
+        views: Tensor,
+        table: LookupTable,
+        windows: tuple[TimeWindow, ...],
+        needed: Sequence[int],
+        sigma: float,
+    ) -> Iterator[tuple[TimeWindow, Tensor]]:
+        """Every time window and the guided `denoised` of all views in it, ``[V, C, f, h, w]``.
 
         Args:
             views: The noisy state in all views and all frames, ``[V, C, F, h, w]``.
             table: Where the views look.
             windows: This step's windows in time.
+            needed: Indices of the views to evaluate; the others are left 0.
             sigma: Noise level.
         """
-        items = [(window, view) for window in windows for view in range(len(table.views))]
-        for begin in range(0, len(items), self.view_batch):
-            batch = items[begin : begin + self.view_batch]
-            x, geometry = cut_windows(views, batch), _geometry(table, batch)
+        items = [(window, view) for window in windows for view in needed]
+        parts = [
+            items[begin : begin + self.view_batch]
+            for begin in range(0, len(items), self.view_batch)
+        ]
+        chunks = (
+            Chunk(x=cut_windows(views, part), sigma=sigma, geometry=_geometry(table, part))
+            for part in parts
+        )
+        results = self.executor(self.evaluate, chunks)
+        found = (window.to(views.device, views.dtype) for result in results for window in result)
+        for window in windows:
+            channels, _, *size = views.shape[1:]
+            stack = views.new_zeros(len(views), channels, len(window.frames), *size)
+            for view in needed:
+                stack[view] = next(found)
+            yield window, stack
 
-            def predict(cond: Cond, x: Tensor = x, geometry: ViewGeometry = geometry) -> Tensor:
-                if self.cancelled is not None and self.cancelled():
-                    raise Cancelled
-                return self.adapter.denoised(x, sigma, cond, geometry)
+    def evaluate(self, chunk: Chunk) -> Tensor:
+        """Guided `denoised` of the windows of a chunk.
 
-            result = guided(
-                predict, cond=self.cond, uncond=self.uncond, guidance_scale=self.guidance_scale
-            )
-            yield from result.to(views.device, views.dtype)
+        Raises:
+            Cancelled: `cancelled()` said so before a model call.
+        """
+
+        def predict(cond: Cond) -> Tensor:
+            if self.cancelled is not None and self.cancelled():
+                raise Cancelled
+            return self.adapter.denoised(chunk.x, chunk.sigma, cond, chunk.geometry)
+
+        return guided(
+            predict, cond=self.cond, uncond=self.uncond, guidance_scale=self.guidance_scale
+        )
+
+
+def _views_that_show(is_open: Tensor, table: LookupTable) -> list[int]:
+    """Indices of the views that ERP cells are read from; `is_open`: which cells, ``[H * W]``."""
+    view = table.views[0]
+    return (table.taps[is_open] // (view.height * view.width)).unique().tolist()
 
 
 def require_finite(denoised: Tensor, *, sigma: float, step: int) -> None:

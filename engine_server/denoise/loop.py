@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..models.adapter import Adapter, Cond
 from ..panorama.views import ViewPlan, plan_views
+from .executor import Executor, in_order
 from .finish import FINISH_SIGMA, Finished, ViewFinish, finish_step
 from .fuse import noise_rows
 from .fused import Cancelled, FusedMethod
@@ -108,6 +109,7 @@ def denoise_panorama(
     start_step: int = 0,
     plan: ViewPlan | None = None,
     finish_sigma: float = FINISH_SIGMA,
+    executor: Executor = in_order,
 ) -> Finished:
     """One stage of the `fused` method.
 
@@ -131,6 +133,7 @@ def denoise_panorama(
         start_step: Where a checkpoint left off.
         plan: Views of this stage; None takes the model's own field of view.
         finish_sigma: Noise level from which on the views stand still; 0: they move to the end.
+        executor: Who evaluates the windows; the bytes are the same for all.
 
     Returns:
         The finished latents ``[C, F, H, W]``, and those of the views if these stood still.
@@ -161,9 +164,11 @@ def denoise_panorama(
         loop=loop,
         view_batch=view_batch,
         cancelled=cancelled,
+        keep=reference,
+        executor=executor,
     )
     solver = find_solver(spec.schedule.solver)
-    run = _Run(method, sigmas, shape, reference, on_step, solver)
+    run = _Run(method, sigmas, shape, on_step, solver)
     switch = finish_step(sigmas, finish_sigma)
     state = run.move_views(x_init, start_step, switch)
     if switch == len(sigmas) - 1:
@@ -178,7 +183,6 @@ class _Run:
     method: FusedMethod
     sigmas: Sequence[float]
     shape: tuple[int, int, int, int]
-    keep: Keep | None
     on_step: OnStep | None
     solver: Solver
 
@@ -200,7 +204,7 @@ class _Run:
             q,
             sigmas=self.sigmas,
             memory=tuple(memory),
-            keep=self.keep,
+            keep=self.method.keep,
             on_step=tell,
             start_step=start_step,
             stop_step=stop_step,
@@ -210,7 +214,7 @@ class _Run:
 
     def finish(self, state: Tensor, start_step: int, *, is_entry: bool) -> Finished:
         """The steps in which they stand still; `is_entry`: `state` is still the panorama's."""
-        views = ViewFinish.of(self.method, self.shape[0], self.keep)
+        views = ViewFinish.of(self.method, self.shape[0])
         q, *memory = (views.enter(state) if is_entry else state).split(self.shape[0])
 
         def tell(step: int, num_steps: int, denoised: Tensor, packed: Tensor) -> None:
@@ -227,4 +231,4 @@ class _Run:
             start_step=start_step,
             solver=self.solver,
         )
-        return views.finished(q, self.keep)
+        return views.finished(q)

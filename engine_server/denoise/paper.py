@@ -26,6 +26,7 @@ from ...shared.errors import InvalidJob
 from ..models.adapter import Adapter, Cond, ViewGeometry
 from ..panorama.patches import LEAST_FOV_DEG, Patch, plane_patch, view_patches
 from ..panorama.plane import PlanePlan, Span, spans
+from .executor import Executor, in_order
 from .loop import Keep, OnStep, entry_state
 from .noise import Purpose, normal_noise
 from .schedule import euler_step, renoise
@@ -231,12 +232,14 @@ def denoise_paper(
     on_step: OnStep | None = None,
     cancelled: Callable[[], bool] | None = None,
     start_step: int = 0,
+    executor: Executor = in_order,
 ) -> Tensor:
     """One stage of the method `paper`: latents ``[C, F, H, W]``.
 
-    Windows go one after another, so `view_batch` is not used. What is packed for `on_step` and
-    taken as `x_init` is the state less ``sigma`` times the stage's noise, and the last `denoised`:
-    the first half is what `stages` packs at the start of any method; the second is not read again.
+    Windows go one after another: `view_batch` and `executor` are not used. What is packed for
+    `on_step` and taken as `x_init` is the state less ``sigma`` times the stage's noise, and the
+    last `denoised`: the first half is what `stages` packs at the start of any method; the second is
+    not read again.
     Arguments and errors: `loop.denoise_panorama`.
 
     Raises:

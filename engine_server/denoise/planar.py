@@ -30,6 +30,7 @@ from torch import Tensor
 
 from ..models.adapter import Adapter, Cond
 from ..panorama.plane import PlanePlan, Span, add_window, read_window, write_owned
+from .executor import Chunk, Executor, in_order
 from .loop import Keep, OnStep, entry_state, sample
 from .noise import normal_noise, time_cut
 from .solvers import find_solver
@@ -48,6 +49,7 @@ class PlanarMethod:
         seed, stage: Key of the random cuts in time.
         loop: Whether time is a ring.
         view_batch: Windows per model call; part of the result's last bits.
+        executor: Who evaluates the windows; changes nothing in the result.
     """
 
     model: WindowModel
@@ -57,6 +59,7 @@ class PlanarMethod:
     stage: int
     loop: bool
     view_batch: int
+    executor: Executor = in_order
 
     def time_windows(self, num_frames: int, step: int) -> tuple[Span, ...]:
         """This step's windows in time."""
@@ -91,11 +94,20 @@ class PlanarMethod:
 
     def _predictions(self, x: Tensor, items: list[Item], sigma: float):
         """(item, its guided `denoised` ``[C, f, h, w]``) of every window of a step, in order."""
-        for begin in range(0, len(items), self.view_batch):
-            batch = items[begin : begin + self.view_batch]
-            seen = torch.stack([read_window(x, t.cells, w) for t, w in batch])
-            geometry = plane_geometry(self.plan, batch)
-            yield from zip(batch, self.model.denoised(seen, sigma, geometry), strict=True)
+        parts = [
+            items[begin : begin + self.view_batch]
+            for begin in range(0, len(items), self.view_batch)
+        ]
+        chunks = (
+            Chunk(
+                x=torch.stack([read_window(x, t.cells, w) for t, w in part]),
+                sigma=sigma,
+                geometry=plane_geometry(self.plan, part),
+            )
+            for part in parts
+        )
+        for part, result in zip(parts, self.executor(self.model.evaluate, chunks), strict=True):
+            yield from zip(part, result, strict=True)
 
 
 @torch.no_grad()
@@ -117,6 +129,7 @@ def denoise_planar(
     on_step: OnStep | None = None,
     cancelled: Callable[[], bool] | None = None,
     start_step: int = 0,
+    executor: Executor = in_order,
 ) -> Tensor:
     """One stage of a method on a plane; `plan` says which. Latents ``[C, F, H, W]``.
 
@@ -139,6 +152,7 @@ def denoise_planar(
         stage=stage,
         loop=loop,
         view_batch=view_batch,
+        executor=executor,
     )
 
     q, *memory = x_init.split(shape[0])

@@ -19,6 +19,7 @@ from ...shared.errors import InvalidJob
 from ...shared.jobs import Stage
 from ..models.adapter import Adapter, Cond, LatentSpec
 from ..panorama.views import ViewPlan
+from .executor import Executor, in_order
 from .finish import Finished, ViewLatents, views_of
 from .loop import Keep, OnStep, packed_start
 from .methods import METHODS, StagePlan, plan_method, resized
@@ -161,6 +162,7 @@ def denoise_stages(
     resume: StageState | None = None,
     method: str = "fused",
     ring: bool = True,
+    executor: Executor = in_order,
 ) -> Finished:
     """The whole ladder of a method: latents ``[C, F, H, W]`` of the last stage, and of its views.
 
@@ -185,6 +187,7 @@ def denoise_stages(
         resume: Where an earlier run stood.
         method: Name of the method, see `methods.METHODS`.
         ring: Whether the width of a flat picture is a ring.
+        executor: Who evaluates the windows of a step; the bytes are the same for all.
 
     Raises:
         Cancelled, InvalidJob, GenerationFailed: See `denoise_panorama`.
@@ -216,6 +219,7 @@ def denoise_stages(
             cancelled=cancelled,
             start_step=state.step,
             plan=plan,
+            executor=executor,
         )
         finished = Finished.of(result)
         if index + 1 == len(stages):

@@ -15,6 +15,7 @@ from torch import Tensor
 from ...shared.errors import GenerationFailed
 from ..models.adapter import Adapter, Cond, ViewGeometry
 from ..panorama.plane import Axis, PlanePlan, PlaneWindow, Span, spans
+from .executor import Chunk
 from .guidance import guided
 from .loop import Cancelled
 
@@ -63,6 +64,10 @@ class WindowModel:
                 sigma=sigma,
             )
         return result.to(x.device, x.dtype)
+
+    def evaluate(self, chunk: Chunk) -> Tensor:
+        """`denoised` of a chunk."""
+        return self.denoised(chunk.x, chunk.sigma, chunk.geometry)
 
 
 def plane_geometry(plan: PlanePlan, items: Sequence[Item]) -> ViewGeometry:

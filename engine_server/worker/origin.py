@@ -8,7 +8,7 @@ from typing import Any
 from ...shared.jobs import JobSpec
 from .models import DEVICE, PRECISION
 
-NUMERICS_VERSION = "3"
+NUMERICS_VERSION = "4"
 """Grows whenever the same job would give other pixels; older results are then not reused."""
 
 _SHAPING_PACKAGES = (
