@@ -14,15 +14,16 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import zmq
 
-from ..shared.connection import Connection, connection_path, read_connection
+from ..shared.connection import ELSEWHERE, Connection, connection_path, read_connection
 from ..shared.errors import EngineUnreachable, MalformedMessage, TransportError
-from ..shared.jobs import JobSpec, JobState
+from ..shared.fetching import Fetch
+from ..shared.jobs import ArtifactRef, JobSpec, JobState
 from ..shared.jobview import JobView
 from ..shared.messages import (
     EVENTS,
@@ -33,6 +34,7 @@ from ..shared.messages import (
     CancelAccepted,
     CancelJob,
     FetchBlob,
+    FileChunk,
     FreeMemory,
     GetStatus,
     Hello,
@@ -52,6 +54,7 @@ from ..shared.messages import (
     WatchJob,
     Welcomed,
 )
+from ..shared.remote import RemoteEngine, Where, connection_of
 from ..shared.wire import Envelope, decode, encode, error_of, new_id
 
 SILENCE_S = 2.0
@@ -85,18 +88,18 @@ class Engine:
     @classmethod
     def connect(
         cls,
-        where: Connection | Path | str,
+        where: Where,
         *,
         timeout_s: float = 10.0,
         patience_s: float = 60.0,
     ) -> Engine:
-        """The engine of a library (or of a connection file), once it has answered.
+        """The engine of a library, of a connection file or elsewhere, once it has answered.
 
         Raises:
             EngineUnreachable: There is none, or it does not answer.
             ProtocolMismatch: It speaks another version; says what to update.
         """
-        connection = where if isinstance(where, Connection) else read_connection(where)
+        connection = connection_of(where)
         engine = cls(connection, timeout_s=timeout_s, patience_s=patience_s)
         engine._file = _file_of(where, connection)
         try:
@@ -186,6 +189,34 @@ class Engine:
         if hashlib.sha256(data).hexdigest() != sha256:
             raise MalformedMessage("The bytes that arrived are not those of the name.")
         return data
+
+    def fetch(
+        self, fetch: Fetch, tell: Callable[[Fetch], object] = lambda fetch: None
+    ) -> ArtifactRef:
+        """Bring the files of a finished job here; returns where they are now.
+
+        Args:
+            tell: Called after each piece.
+
+        Raises:
+            EngineUnreachable: The engine went away and did not come back within `patience_s`.
+            MalformedMessage: The files are not those that were finished.
+            ArtifactWriteFailed: They cannot be written here.
+        """
+        deadline = time.monotonic() + self.patience_s
+        while not fetch.is_complete:
+            request = next(iter(fetch.requests()))
+            try:
+                envelope = self._roundtrip(self._blobs, request, self.timeout_s)
+            except EngineUnreachable:
+                if time.monotonic() > deadline:
+                    raise
+                fetch.repeat()
+                continue
+            fetch.take(_expect(envelope, FileChunk), envelope.parts[0])
+            deadline = time.monotonic() + self.patience_s
+            tell(fetch)
+        return fetch.finish()
 
     # Watching
 
@@ -328,14 +359,16 @@ class Engine:
         return envelope
 
     def _unreachable(self) -> TransportError:
-        return EngineUnreachable(
-            f"The engine at {self.connection.control} does not answer. Is it still running?",
-            endpoint=self.connection.control,
-        )
+        said = f"The engine at {self.connection.control} does not answer. Is it still running?"
+        if self.connection.pid == ELSEWHERE:
+            said += " Is the address right, and the key file a copy of the one it made?"
+        return EngineUnreachable(said, endpoint=self.connection.control)
 
 
-def _file_of(where: Connection | Path | str, connection: Connection) -> Path | None:
+def _file_of(where: Where, connection: Connection) -> Path | None:
     """Where the engine would announce itself again; None if it is not of this machine."""
+    if isinstance(where, RemoteEngine):
+        return None
     if not isinstance(where, Connection):
         return Path(where)
     path = connection_path(connection.library)

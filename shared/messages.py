@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from .jobs import ArtifactRef, JobState, Progress
 
-PROTOCOL_VERSION: tuple[int, int] = (1, 1)
+PROTOCOL_VERSION: tuple[int, int] = (1, 2)
 MAX_CHUNK_BYTES = 4 * 1024 * 1024
 
 
@@ -150,6 +150,17 @@ class FetchBlob(Message):
     length: int = MAX_CHUNK_BYTES
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFile(Message):
+    """At most `length` bytes, from `offset`, of a file of a finished job. `path` is relative to the
+    job's folder, as in its manifest; "manifest.json" comes first."""
+
+    job_id: str
+    path: str
+    offset: int = 0
+    length: int = MAX_CHUNK_BYTES
+
+
 # Replies --------------------------------------------------------------------------------------
 
 
@@ -241,6 +252,17 @@ class BlobChunk(Message):
 
     num_parts: ClassVar[int] = 1
     sha256: str
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileChunk(Message):
+    """Answers FetchFile; the bytes are the raw part, `size` is that of the whole file."""
+
+    num_parts: ClassVar[int] = 1
+    job_id: str
+    path: str
     offset: int
     size: int
 
@@ -375,7 +397,7 @@ CONTROL_REQUESTS: tuple[type[Message], ...] = (
     GetStatus,
     Shutdown,
 )
-BLOB_REQUESTS: tuple[type[Message], ...] = (StoreBlob, FetchBlob)
+BLOB_REQUESTS: tuple[type[Message], ...] = (StoreBlob, FetchBlob, FetchFile)
 REPLIES: tuple[type[Message], ...] = (
     Welcomed,
     JobAccepted,
@@ -387,6 +409,7 @@ REPLIES: tuple[type[Message], ...] = (
     ShutdownAccepted,
     BlobStored,
     BlobChunk,
+    FileChunk,
     Refused,
 )
 EVENTS: tuple[type[Message], ...] = (

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import fake_worker
+import zmq
 
 from panoloom.engine_server.broker import Broker, BrokerConfig, running
 from panoloom.engine_server.client import Engine
@@ -24,6 +25,7 @@ from panoloom.shared.errors import EngineUnreachable, InvalidJob
 from panoloom.shared.jobs import JobSpec
 
 MODELS = [{"name": "preview"}]
+SILENCE_MS = 300
 
 
 def plan(spec: JobSpec) -> JobSpec:
@@ -88,6 +90,44 @@ def wait_until(is_so: Callable[[], bool]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it never came to be so")
+
+
+def answers(endpoint, parts, *, server="", public=b"", secret=b"", wait_ms=SILENCE_MS) -> bool:
+    """Whether anybody answers at all."""
+    context = zmq.Context()
+    socket = context.socket(zmq.DEALER)
+    socket.linger = 0
+    if server:
+        socket.curve_serverkey = server.encode()
+        socket.curve_publickey, socket.curve_secretkey = public, secret
+    socket.connect(endpoint)
+    try:
+        socket.send_multipart(parts, zmq.NOBLOCK)  # a line that was refused already takes nothing
+        heard = socket.poll(wait_ms) != 0
+    except zmq.Again:
+        heard = False
+    socket.close()
+    context.term()
+    return heard
+
+
+def free_ports() -> int:
+    """A port that is free together with the next one."""
+    with zmq.Context() as context:
+        while True:
+            with context.socket(zmq.ROUTER) as one, context.socket(zmq.ROUTER) as two:
+                port = one.bind_to_random_port("tcp://127.0.0.1", max_port=65000)
+                try:
+                    two.bind(f"tcp://127.0.0.1:{port + 1}")
+                except zmq.ZMQError:
+                    continue
+                return port
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """All files below a folder, by their path in it."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
 
 
 if __name__ == "__main__":

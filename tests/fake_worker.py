@@ -9,6 +9,7 @@ Run by the broker as a process. What it does is written in the prompt, as words 
     deaf=1             does not listen to CancelJob
     fail_at=4          sends JobFailed after step 4
     quits=1            attempt 1 sends JobCancelled unasked, before the first step
+    kib=300            the result has a file of so many KiB
     lies=1             reports a result whose manifest is not there
 
 The result is a chain of hashes over the steps: an interrupted and resumed job ends with the same
@@ -72,7 +73,7 @@ def run(link: WorkerLink, job: RunJob, library: Path) -> None:
         tell(link, job, state["step"], num_steps)
         if not after_step(link, job, script, state["step"], library):
             return
-    finish(link, job, spec, state["chain"], library, lies=bool(script.get("lies")))
+    finish(link, job, spec, state["chain"], library, script)
 
 
 def tell(link: WorkerLink, job: RunJob, step: int, num_steps: int) -> None:
@@ -108,12 +109,24 @@ def after_step(
 
 
 def finish(
-    link: WorkerLink, job: RunJob, spec: JobSpec, chain: str, library: Path, *, lies: bool
+    link: WorkerLink,
+    job: RunJob,
+    spec: JobSpec,
+    chain: str,
+    library: Path,
+    script: dict[str, int],
 ) -> None:
     folder = library / f"fake-{job.job_id[:8]}"
-    folder.mkdir(exist_ok=True)
-    manifest = json.dumps({"chain": chain, "spec": spec.to_plain()}).encode()
-    if not lies:
+    (folder / "frames").mkdir(parents=True, exist_ok=True)
+    files = []
+    for name, size in {"loop.mp4": script.get("kib", 0) * 1024, "frames/loop_0001.exr": 7}.items():
+        data = (chain.encode() * (size // len(chain) + 1))[:size]
+        (folder / name).write_bytes(data)
+        entry = {"path": name, "bytes": size, "sha256": hashlib.sha256(data).hexdigest()}
+        files.append(entry)
+    plain = {"chain": chain, "spec": spec.to_plain(), "files": files}
+    manifest = json.dumps(plain).encode()
+    if not script.get("lies"):
         (folder / "manifest.json").write_bytes(manifest)
     artifact = ArtifactRef(
         job_id=job.job_id,

@@ -368,17 +368,17 @@ def test_fetch_to_a_place_that_cannot_be_written_is_a_sentence(engine, tmp_path,
     assert "cannot be written" in capsys.readouterr().err
 
 
-def test_serving_to_other_machines_has_to_be_asked_for(tmp_path, capsys):
-    assert cli.main(["serve", "--host", "0.0.0.0", "--library", str(tmp_path)]) == 2
-    assert "--allow-remote" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("port", ["abc", "-1", "65536", "80.5", ""])
-def test_port_that_is_none_is_refused_in_words(port, capsys):
+@pytest.mark.parametrize("address", ["", "a b", "1.2.3.4:0", "1.2.3.4:65535", "::1", "x:y"])
+def test_address_that_is_none_is_refused_in_words(address, capsys):
     with pytest.raises(SystemExit) as end:
-        cli.main(["serve", f"--port={port}"])
+        cli.main(["serve", f"--listen={address}"])
     assert end.value.code == 2
-    assert "a port is a number from 0 to 65535" in capsys.readouterr().err
+    assert "is not an address: give HOST or HOST:PORT" in capsys.readouterr().err
+
+
+def test_name_is_no_address_to_listen_on(tmp_path, capsys):
+    assert cli.main(["serve", "--listen", "example.org", "--library", str(tmp_path)]) == 2
+    assert "not an address to listen on" in capsys.readouterr().err
 
 
 def test_library_is_the_word_then_the_variable_then_the_default(tmp_path):

@@ -16,12 +16,14 @@ import zmq
 import zmq.asyncio
 
 from ...shared.connection import Connection, connection_path, write_connection
+from ...shared.errors import InvalidJob
 from ...shared.messages import (
     BLOB_REQUESTS,
     CONTROL_REQUESTS,
     PROTOCOL_VERSION,
     CancelJob,
     FetchBlob,
+    FetchFile,
     FreeMemory,
     JobResumed,
     Message,
@@ -35,10 +37,11 @@ from .blobs import BlobStore
 from .config import BrokerConfig
 from .desk import Desk
 from .foreman import Foreman
-from .keys import Keys, load_or_make_keys
+from .keys import Keys, load_or_make_keys, load_or_make_remote_key
 from .library import LibraryLock, prepare_library
 from .process import WorkerProcess, default_command
 from .reception import Answer, Reception, Request
+from .results import read_piece
 from .sockets import (
     BLOB_MAX_BYTES,
     CLIENTS,
@@ -123,7 +126,7 @@ class Broker:
         sockets = self._open_sockets(context, stack, keys)
         (control, _), (blob, _), (work, work_endpoint) = sockets
         gatekeeper = Gatekeeper(
-            context, {CLIENTS: [keys.client.public], WORKERS: [keys.worker.public]}
+            context, {CLIENTS: self._client_keys(keys), WORKERS: [keys.worker.public]}
         )
         stack.callback(gatekeeper.close)
         watchers = Watchers(control, store, self.session)
@@ -158,7 +161,8 @@ class Broker:
         self._recover(store, desk)
         self._announce(stack, keys, sockets[0][1], sockets[1][1])
         self._handle_signals(stack)
-        tasks = self._start(stack, gatekeeper, foreman, desk, control, blob, blobs)
+        blob_desk = _BlobDesk(blobs, store)
+        tasks = self._start(stack, gatekeeper, foreman, desk, control, blob, blob_desk)
         foreman.wake()
         if config.starts_worker_early:
             foreman.ensure_worker()
@@ -178,6 +182,12 @@ class Broker:
         blobs = BlobStore(config.state_folder / "blobs", max_bytes=config.max_blob_bytes)
         return keys, store, blobs
 
+    def _client_keys(self, keys: Keys) -> list[str]:
+        """Public keys that may connect: this machine's, and with a key file that of others."""
+        path = self._config.remote_key
+        remote = [load_or_make_remote_key(path, keys.server)] if path is not None else []
+        return [keys.client.public, *(key.client_public_key for key in remote)]
+
     def _open_sockets(
         self, context: zmq.asyncio.Context, stack: contextlib.AsyncExitStack, keys: Keys
     ) -> list[tuple[zmq.asyncio.Socket, str]]:
@@ -186,7 +196,6 @@ class Broker:
         sizes = (CONTROL_MAX_BYTES, BLOB_MAX_BYTES, WORKER_MAX_BYTES)
         hosts = (config.host, config.host, "127.0.0.1")
         ports = (config.control_port, config.blob_port, 0)
-        options = ("--port", "--blob-port", "")
         opened: list[tuple[zmq.asyncio.Socket, str]] = []
         for index in range(3):
             pair = open_router(
@@ -197,7 +206,6 @@ class Broker:
                 io_thread=1 if index == 1 else 0,
                 host=hosts[index],
                 port=ports[index],
-                option=options[index],
             )
             stack.callback(pair[0].close, linger=FLUSH_MS)
             opened.append(pair)
@@ -211,7 +219,7 @@ class Broker:
         desk: Desk,
         control: zmq.asyncio.Socket,
         blob: zmq.asyncio.Socket,
-        blobs: BlobStore,
+        blob_desk: _BlobDesk,
     ) -> list[asyncio.Task[None]]:
         """All loops as tasks; cancelled, and the worker ended, before anything is closed."""
         once = (SubmitJob, CancelJob, FreeMemory, Shutdown)
@@ -227,7 +235,7 @@ class Broker:
             session=self.session,
             accepted=BLOB_REQUESTS,
             once=(),
-            handler=_BlobDesk(blobs).answer,
+            handler=blob_desk.answer,
         )
         loops = (gatekeeper.run, foreman.serve, desk.reception.run, blob_reception.run)
         tasks = [asyncio.ensure_future(loop()) for loop in loops]
@@ -289,8 +297,9 @@ class Broker:
 class _BlobDesk:
     """Answers on the blob socket; the files are read and written in a thread."""
 
-    def __init__(self, blobs: BlobStore) -> None:
+    def __init__(self, blobs: BlobStore, store: JobStore) -> None:
         self._blobs = blobs
+        self._store = store
 
     async def answer(self, request: Request) -> Answer:
         match request.message:
@@ -300,6 +309,14 @@ class _BlobDesk:
             case FetchBlob() as fetch:
                 chunk, piece = await asyncio.to_thread(self._blobs.fetch, fetch)
                 return chunk, (piece,)
+            case FetchFile() as fetch:
+                job = self._store.job(fetch.job_id)
+                if job is None or job.artifact is None:
+                    raise InvalidJob(
+                        f"This engine has no finished job {fetch.job_id[:8]}.", field="job_id"
+                    )
+                answer, piece = await asyncio.to_thread(read_piece, job.artifact, fetch)
+                return answer, (piece,)
             case other:
                 raise AssertionError(other)
 

@@ -20,8 +20,10 @@ class BrokerConfig:
     Attributes:
         library: Folder for results; the broker's own files are in `.panoloom` inside it.
         engine_version: Told to clients.
-        host: Address to listen on; anything but loopback needs `allow_remote`.
+        host: Address to listen on; anything but loopback needs a `remote_key`.
         control_port, blob_port: 0 takes any free port.
+        remote_key: Key file of clients on other machines, made where there is none; None lets in
+            clients of this machine alone.
         max_blob_bytes: Largest file a client may store.
         starts_worker_early: Start the worker with the broker instead of at the first job.
         worker_start_timeout_s: A worker not ready by then is ended and counted as crashed.
@@ -38,7 +40,7 @@ class BrokerConfig:
     host: str = "127.0.0.1"
     control_port: int = 0
     blob_port: int = 0
-    allow_remote: bool = False
+    remote_key: Path | None = None
     max_blob_bytes: int = MAX_BLOB_BYTES
     starts_worker_early: bool = False
     worker_start_timeout_s: float = 600.0
@@ -64,7 +66,7 @@ class BrokerConfig:
         """Refuse to listen to other machines unless told to.
 
         Raises:
-            UserError: `host` is no address, or not loopback without `allow_remote`.
+            UserError: `host` is no address, or not loopback without a `remote_key`.
         """
         try:
             address = ipaddress.ip_address("127.0.0.1" if self.host == "localhost" else self.host)
@@ -72,9 +74,9 @@ class BrokerConfig:
             raise UserError(
                 f"{self.host!r} is not an address to listen on, such as 127.0.0.1.", field="host"
             ) from why
-        if not address.is_loopback and not self.allow_remote:
+        if not address.is_loopback and self.remote_key is None:
             raise UserError(
-                f"Listening on {self.host} lets other machines reach the engine. Allow that "
-                "with --allow-remote, or listen on 127.0.0.1.",
+                f"Listening on {self.host} lets other machines reach the engine, which takes a "
+                "key file for them. Use --listen, or listen on 127.0.0.1.",
                 field="host",
             )

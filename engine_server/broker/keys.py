@@ -10,8 +10,9 @@ from pathlib import Path
 import zmq
 
 from ...shared.connection import write_private
-from ...shared.errors import MalformedMessage, UserError
+from ...shared.errors import EngineUnreachable, MalformedMessage, UserError
 from ...shared.plain import from_plain, to_plain
+from ...shared.remote import RemoteKey, read_key, write_key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +59,37 @@ def load_or_make_keys(folder: Path) -> Keys:
             f"The key file {path} is damaged: {why}. Delete it, and new keys are made."
         ) from why
     return keys
+
+
+def load_or_make_remote_key(path: Path, server: KeyPair) -> RemoteKey:
+    """What clients on other machines come with, from the key file; made if there is none.
+
+    Raises:
+        UserError: The file is no key file, is that of another engine, or cannot be written.
+    """
+    try:
+        if not path.exists():
+            pair = _new_pair()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_key(
+                path,
+                RemoteKey(
+                    server_public_key=server.public,
+                    client_public_key=pair.public,
+                    client_secret_key=pair.secret,
+                ),
+            )
+        key = read_key(path)
+    except (OSError, EngineUnreachable) as why:
+        raise UserError(
+            f"The key file {path} is no good: {why} Name another with --key-file.", field="key_file"
+        ) from why
+    if key.server_public_key != server.public:
+        raise UserError(
+            f"The key file {path} belongs to another engine. Name another with --key-file.",
+            field="key_file",
+        )
+    return key
 
 
 def _new_pair() -> KeyPair:

@@ -34,7 +34,6 @@ def open_router(
     io_thread: int,
     host: str,
     port: int = 0,
-    option: str = "",
 ) -> tuple[zmq.asyncio.Socket, str]:
     """A bound ROUTER and its endpoint.
 
@@ -43,7 +42,6 @@ def open_router(
         max_bytes: A peer that sends a longer part is disconnected.
         io_thread: Index of the thread that moves its bytes, so that blobs never delay control.
         port: 0 for any free one.
-        option: The command-line option that sets this port, for the words of the error.
 
     Raises:
         UserError: The port is taken or not allowed.
@@ -69,14 +67,14 @@ def open_router(
         socket.bind(f"tcp://{host}:{port or '*'}")
     except zmq.ZMQError as why:
         socket.close()
-        raise _bind_error(why, host, port, option) from why
+        raise _bind_error(why, host, port) from why
     endpoint = socket.getsockopt(zmq.LAST_ENDPOINT)
     assert isinstance(endpoint, bytes)
     return socket, endpoint.rstrip(b"\0").decode()
 
 
-def _bind_error(why: zmq.ZMQError, host: str, port: int, option: str) -> UserError:
-    way_out = f"Choose another with {option}, or leave it out to take any free one."
+def _bind_error(why: zmq.ZMQError, host: str, port: int) -> UserError:
+    way_out = f"Choose another with --listen {host}:PORT."
     if why.errno in (errno.EADDRINUSE, zmq.EADDRINUSE):
         return UserError(
             f"Port {port} on {host} is in use by another program. {way_out}",
@@ -88,7 +86,7 @@ def _bind_error(why: zmq.ZMQError, host: str, port: int, option: str) -> UserErr
             f"This user may not listen on port {port}. {way_out}", field="port", port=port
         )
     return UserError(
-        f"Cannot listen on {host}: {why.strerror}. Give an address of this machine with --host, "
+        f"Cannot listen on {host}: {why.strerror}. Give an address of this machine with --listen, "
         "or leave that out for 127.0.0.1.",
         field="host",
     )

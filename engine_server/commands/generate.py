@@ -15,11 +15,13 @@ from ...shared.errors import (
     TransportError,
     UserError,
 )
+from ...shared.fetching import Fetch
 from ...shared.jobs import ArtifactRef, JobState
 from ...shared.jobview import JobView
+from ...shared.remote import RemoteEngine
 from ...shared.wire import new_id
 from ..client import Engine
-from .access import add_library_word, engine_or_own, library_of
+from .access import add_engine_words, add_library_word, engine_or_own, library_of, remote_of
 from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED, WRONG_WORDS
 from .phase_clock import PhaseClock
 from .progress_bar import ProgressBar, readable_time
@@ -41,25 +43,29 @@ def add_to(commands: Any) -> None:
     )
     add_job_words(parser)
     add_library_word(parser, "--out", "--library")
+    add_engine_words(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Check, submit, watch, report."""
-    return make(request_from(options), library_of(options), as_json=options.json)
+    remote = remote_of(options)
+    return make(request_from(options), library_of(options), as_json=options.json, remote=remote)
 
 
-def make(request: Request, library: Path, *, as_json: bool) -> int:
+def make(
+    request: Request, library: Path, *, as_json: bool, remote: RemoteEngine | None = None
+) -> int:
     """Have the request carried out, with a bar, and say how it ended; returns the exit status."""
     view, clock = JobView(job_id=new_id()), PhaseClock()
     with ProgressBar() as bar:
         if request.estimate_s >= LONG_S:
             bar.say(f"This takes about {readable_time(request.estimate_s)} on two CPU cores.")
         try:
-            carry_out(library, request, view, bar, clock)
+            carry_out(library, request, view, bar, clock, remote)
         except EngineUnreachable:
-            if view.seq == 0:
+            if view.seq == 0 or remote is not None:
                 raise
             bar.say("The engine has gone; going on with another.")
             carry_out(library, request, view, bar, clock)
@@ -72,12 +78,13 @@ def carry_out(
     view: JobView,
     bar: ProgressBar,
     clock: PhaseClock | None = None,
+    remote: RemoteEngine | None = None,
 ) -> None:
-    """Have an engine do the job, and watch it to its end.
+    """Have an engine do the job, watch it to its end, and fetch its files from another machine.
 
     The id of the job is ours, so a second call after a lost engine goes on with the same job.
     """
-    with engine_or_own(library) as engine:
+    with engine_or_own(library, remote) as engine:
         try:
             for blob in request.blobs:
                 engine.store_blob(blob)
@@ -85,6 +92,16 @@ def carry_out(
             follow(engine, view, bar, clock)
         except KeyboardInterrupt:
             call_off(engine, view, bar)
+        if remote is not None and view.artifact is not None:
+            fetch = Fetch(view.job_id, view.artifact, library)
+            view.artifact = engine.fetch(fetch, lambda fetch: _show_fetch(bar, view, fetch))
+
+
+def _show_fetch(bar: ProgressBar, view: JobView, fetch: Fetch) -> None:
+    """The same bar, for the files that come from another machine."""
+    elapsed_s = view.progress.elapsed_s if view.progress else 0.0
+    view.progress = fetch.progress(elapsed_s)
+    bar.show(view)
 
 
 def follow(

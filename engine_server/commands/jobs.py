@@ -14,7 +14,7 @@ from ...shared.jobs import JobState
 from ...shared.messages import JobSummary, StatusReported
 from ...shared.plain import to_plain
 from ..client import Engine
-from .access import add_library_word, engine_there
+from .access import add_engine_words, add_library_word, engine_there
 from .exits import DONE
 from .progress_bar import clock
 
@@ -41,6 +41,7 @@ def _add(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text)
     add_library_word(parser)
+    add_engine_words(parser)
     if has_json:
         parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)

@@ -18,6 +18,7 @@ PHASES = {
     "condition": "reading",
     "denoise": "denoising",
     "write": "writing",
+    "fetch": "fetching",
 }
 
 

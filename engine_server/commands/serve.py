@@ -6,9 +6,12 @@ import argparse
 import logging
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
-from ...shared.errors import UserError
+from ...shared.connection import STATE_FOLDER
+from ...shared.errors import InvalidJob, UserError
+from ...shared.remote import DEFAULT_PORT, REMOTE_KEY_NAME, parse_address
 from ..broker import Broker, BrokerConfig
 from ..broker.background import serve
 from ..config import engine_version
@@ -21,12 +24,11 @@ def add_to(commands: Any) -> None:
     parser: argparse.ArgumentParser = commands.add_parser("serve", help="run an engine")
     add_library_word(parser)
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    add("--port", type=_port, default=0, help="port of the control socket (default: any free)")
-    add("--blob-port", type=_port, default=0, help="port of the blob socket (default: any free)")
-    remote = "let other machines reach the engine: jobs, previews and references cross the wire, "
-    remote += "results stay in the library here (shared/PROTOCOL.md, Another machine)"
-    add("--allow-remote", action="store_true", help=remote)
+    listen = "also let other machines in, at this address: 0.0.0.0 for every one of this machine, "
+    listen += f"with a port or the port {DEFAULT_PORT} (default: this machine alone)"
+    add("--listen", type=_address, metavar="ADDRESS[:PORT]", help=listen)
+    key = "their key file, made where there is none (default: .panoloom/remote.key in the library)"
+    add("--key-file", type=Path, metavar="FILE", help=key)
     idle = "seconds without work after which memory is given back, 0 never (%(default)g)"
     add("--idle", type=float, default=900.0, metavar="S", help=idle)
     add("--warm", action="store_true", help="start the worker now, not with the first job")
@@ -38,13 +40,16 @@ def run(options: argparse.Namespace) -> int:
     """Serve until a signal or a request to shut down."""
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(message)s")
+    library = library_of(options)
+    host, port = options.listen or ("127.0.0.1", 0)
+    key_file = options.key_file or library / STATE_FOLDER / REMOTE_KEY_NAME
     config = BrokerConfig(
-        library=library_of(options),
+        library=library,
         engine_version=engine_version(),
-        host=options.host,
-        control_port=options.port,
-        blob_port=options.blob_port,
-        allow_remote=options.allow_remote,
+        host=host,
+        control_port=port,
+        blob_port=port + 1 if port else 0,
+        remote_key=key_file.expanduser().absolute() if options.listen else None,
         starts_worker_early=options.warm,
         idle_worker_s=options.idle if options.idle > 0 else None,
     )
@@ -54,19 +59,25 @@ def run(options: argparse.Namespace) -> int:
         print(f"panoloom: {why}", file=sys.stderr)
         return WRONG_WORDS
     broker = make_broker(config)
-    threading.Thread(target=_announce, args=(broker,), daemon=True).start()
+    threading.Thread(target=_announce, args=(broker, config), daemon=True).start()
     serve(broker)
     return DONE
 
 
-def _announce(broker: Broker) -> None:
+def _announce(broker: Broker, config: BrokerConfig) -> None:
     broker.started.wait()
     found = broker.connection
-    if found is not None:
-        print(f"Serving {found.library} at {found.control}; Ctrl-C ends it.", flush=True)
+    if found is None:
+        return
+    print(f"Serving {found.library} at {found.control}; Ctrl-C ends it.", flush=True)
+    if config.remote_key is not None:
+        where = f"port {config.control_port} and {config.blob_port} of this machine"
+        print(f"Other machines reach it at {where}, with {config.remote_key}.", flush=True)
+        print("Whoever has that file can use the engine: carry it like a password.", flush=True)
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
-    return int(text)
+def _address(text: str) -> tuple[str, int]:
+    try:
+        return parse_address(text)
+    except InvalidJob as why:
+        raise argparse.ArgumentTypeError(str(why)) from why

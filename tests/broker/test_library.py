@@ -79,13 +79,13 @@ def test_loopback_needs_no_permission(tmp_path, host):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5"])
-def test_other_addresses_need_an_explicit_word(tmp_path, host):
-    with pytest.raises(UserError, match="--allow-remote"):
+def test_other_addresses_need_a_key_file_for_other_machines(tmp_path, host):
+    with pytest.raises(UserError, match="--listen"):
         BrokerConfig(library=tmp_path, host=host).check_host()
-    BrokerConfig(library=tmp_path, host=host, allow_remote=True).check_host()
+    BrokerConfig(library=tmp_path, host=host, remote_key=tmp_path / "key").check_host()
 
 
 @pytest.mark.parametrize("host", ["*", "", "example.org", "127.0.0.1:5"])
 def test_what_is_no_address_is_refused(tmp_path, host):
     with pytest.raises(UserError, match="not an address"):
-        BrokerConfig(library=tmp_path, host=host, allow_remote=True).check_host()
+        BrokerConfig(library=tmp_path, host=host, remote_key=tmp_path / "key").check_host()

@@ -9,7 +9,7 @@ import pytest
 import zmq
 import zmq.asyncio
 import zmq.utils.z85
-from engines import client, real_broker
+from engines import answers, client, real_broker
 
 from panoloom.engine_server.broker.blobs import BlobStore
 from panoloom.engine_server.broker.sockets import CLIENTS, WORKERS, Gatekeeper
@@ -17,32 +17,11 @@ from panoloom.shared.connection import connection_path
 from panoloom.shared.messages import Hello, RunJob, SubmitJob, WorkerReady
 from panoloom.shared.wire import encode
 
-SILENCE_MS = 300
-
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory):
     with real_broker(tmp_path_factory.mktemp("library")) as broker:
         yield broker
-
-
-def answers(endpoint, parts, *, server="", public=b"", secret=b"", wait_ms=SILENCE_MS) -> bool:
-    """Whether anybody answers at all."""
-    context = zmq.Context()
-    socket = context.socket(zmq.DEALER)
-    socket.linger = 0
-    if server:
-        socket.curve_serverkey = server.encode()
-        socket.curve_publickey, socket.curve_secretkey = public, secret
-    socket.connect(endpoint)
-    try:
-        socket.send_multipart(parts, zmq.NOBLOCK)  # a line that was refused already takes nothing
-        heard = socket.poll(wait_ms) != 0
-    except zmq.Again:
-        heard = False
-    socket.close()
-    context.term()
-    return heard
 
 
 @pytest.mark.parametrize("door", ["control", "blobs"])
