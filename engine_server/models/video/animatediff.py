@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import AnimateDiffPipeline, DPMSolverMultistepScheduler, MotionAdapter
+from diffusers.models.unets.unet_motion_model import MotionAdapter
+from diffusers.pipelines.animatediff.pipeline_animatediff import AnimateDiffPipeline
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from torch import Tensor
 
 from ....shared.errors import InvalidJob
@@ -161,7 +163,9 @@ def build(folder: Path, *, device: str, precision: str, **options: Any) -> Anima
     dtype = getattr(torch, precision)
     kept = {"use_safetensors": True, "local_files_only": True, "dtype": dtype}
     motion = MotionAdapter.from_pretrained(folder / "motion_adapter", **kept)
-    pipeline = AnimateDiffPipeline.from_pretrained(folder, motion_adapter=motion, **kept)
+    pipeline = AnimateDiffPipeline.from_pretrained(
+        folder, motion_adapter=motion, feature_extractor=None, image_encoder=None, **kept
+    )
     pipeline.scheduler = DPMSolverMultistepScheduler(**SCHEDULE)
     pipeline.vae.to(torch.float32)
     return AnimateDiffAdapter(pipeline.to(device), **options)

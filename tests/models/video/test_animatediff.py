@@ -17,7 +17,11 @@ from diffusers import (
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from panoloom.engine_server.models.adapter import ViewGeometry
-from panoloom.engine_server.models.video.animatediff import SCHEDULE, AnimateDiffAdapter
+from panoloom.engine_server.models.video.animatediff import (
+    SCHEDULE,
+    AnimateDiffAdapter,
+    build,
+)
 from panoloom.shared.errors import InvalidJob
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -169,6 +173,17 @@ def test_a_scheduler_that_draws_noise_or_asks_twice_is_refused_with_the_reason(s
 def test_a_window_longer_than_the_motion_layers_is_refused(stock):
     with pytest.raises(InvalidJob, match="12 frames is longer than the 8"):
         AnimateDiffAdapter(stock, window_frames=12)
+
+
+def test_weights_in_a_folder_make_the_same_model(stock, tmp_path):
+    unet = pipeline().unet
+    stock.save_pretrained(tmp_path)
+    unet.save_motion_modules(tmp_path / "motion_adapter")
+    built = build(tmp_path, device="cpu", precision="float32", window_hw=(CELLS, CELLS))
+    cond = built.encode_prompt(["a calm sea"])
+    x = torch.randn(1, *golden.shape_of(built), generator=torch.Generator().manual_seed(1))
+    expected = adapter_of(stock).denoised(x, 0.5, cond, UNTOLD)
+    assert torch.equal(built.denoised(x, 0.5, cond, UNTOLD), expected)
 
 
 def test_frames_decode_one_by_one_and_rolling_a_panorama_rolls_its_pictures(stock):

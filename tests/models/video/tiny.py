@@ -7,9 +7,14 @@ from diffusers import (
     AutoencoderKLWan,
     FlowMatchEulerDiscreteScheduler,
     UniPCMultistepScheduler,
+    WanPipeline,
     WanTransformer3DModel,
 )
 from transformers import UMT5Config, UMT5EncoderModel
+
+from panoloom.engine_server.models.video.prompts import PromptCache
+from panoloom.engine_server.models.video.wan import WanParts
+from panoloom.engine_server.models.video.wan_text import WanText
 
 SCHEDULERS = {
     "euler": lambda: FlowMatchEulerDiscreteScheduler(shift=3.0),
@@ -92,3 +97,29 @@ def wan_vae_22(seed: int = 1) -> AutoencoderKLWan:
         scale_factor_spatial=16,
         scale_factor_temporal=4,
     )
+
+
+def wan_text() -> WanText:
+    """The tiny text encoder behind the library's own prompt handling."""
+
+    def load() -> WanPipeline:
+        return WanPipeline(
+            tokenizer=LetterTokenizer(),
+            text_encoder=umt5_encoder(),
+            vae=None,
+            scheduler=None,
+            transformer=None,
+        )
+
+    return WanText(load, PromptCache(None, key="tiny"))
+
+
+def wan_parts(kind: str = "euler", **changes) -> WanParts:
+    """All of a tiny Wan."""
+    parts = {
+        "transformer": wan_transformer(),
+        "vae": wan_vae(),
+        "scheduler": SCHEDULERS[kind](),
+        "text": wan_text(),
+    }
+    return WanParts(**{**parts, **changes})
