@@ -1,22 +1,22 @@
-"""Find, start, watch and stop the engine of the library in use, and speak to it."""
+"""Find, start, watch and stop the engine in use, here or elsewhere, and speak to it."""
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import bpy
 
-from ..shared.connection import Connection, connection_path, read_connection
-from ..shared.errors import EngineUnreachable, PanoloomError
+from ..shared.connection import STATE_FOLDER, connection_path
+from ..shared.errors import EngineUnreachable
+from ..shared.remote import RemoteEngine, connection_of
 from . import preferences
 from .engine_process import EngineProcess, serve_words
 from .session import LinkState, Session
 
 START_S = 60.0
 LOOK_S = 2.0
-LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 class EngineCare:
@@ -25,7 +25,7 @@ class EngineCare:
     Attributes:
         session: What speaks to it.
         process: The engine that was started here, if there is one.
-        place: Library folder or connection file in use.
+        place: Library folder or connection file in use, or the engine elsewhere.
         starting_since: When it was started, while it does not answer yet.
         is_unwanted: The artist stopped it; it is not looked for until Start or Connect.
     """
@@ -33,7 +33,7 @@ class EngineCare:
     def __init__(self) -> None:
         self.session = Session()
         self.process: EngineProcess | None = None
-        self.place: Path | None = None
+        self.place: Path | RemoteEngine | None = None
         self.starting_since: float | None = None
         self.is_unwanted = False
         self._looked_at = 0.0
@@ -41,21 +41,43 @@ class EngineCare:
     @property
     def library(self) -> Path | None:
         """The library folder in use, None while there is none on this computer."""
+        if isinstance(self.place, RemoteEngine):
+            return preferences.library()
         if self.place is None:
             return None
         folder = self.place.parents[1] if self.place.suffix == ".json" else self.place
         return folder if folder.is_dir() else None
 
+    @property
+    def state_folder(self) -> Path | None:
+        """Where what concerns this engine's jobs is kept for the next run of Blender."""
+        library = self.library
+        if library is None:
+            return None
+        folder = library / STATE_FOLDER
+        if isinstance(self.place, RemoteEngine):
+            return folder / re.sub(r"[^\w.\-]", "_", f"remote-{self.place.address}")
+        return folder
+
     def connect(self, place: Path | None = None) -> None:
-        """Reach the engine of the library in use, or the one a connection file names.
+        """Reach the engine that the preferences name, or that of a library or connection file.
 
         Raises:
             EngineUnreachable: It is on another computer, and online access is off.
+            InvalidJob: Its address is none.
         """
-        self.place = place or preferences.library()
+        self.place = place or preferences.remote_engine() or preferences.library()
         self.is_unwanted = False
-        _check_access(self.place)
-        self.session.connect(self.place)
+        if isinstance(self.place, RemoteEngine):
+            _check_access(self.place)
+            self.session.connect(self.place, preferences.library())
+        else:
+            self.session.connect(self.place)
+
+    def disconnect(self) -> None:
+        """Let the engine go; it and its jobs run on."""
+        self.is_unwanted = True
+        self.session.disconnect()
 
     def start(self) -> None:
         """Start the user's engine; `watch` connects as soon as it listens.
@@ -94,10 +116,10 @@ class EngineCare:
             self._look_around()
             return
         assert self.process is not None
-        assert self.place is not None
+        assert isinstance(self.place, Path)
         try:
             self.process.check()
-            read_connection(self.place)
+            connection_of(self.place)
         except EngineUnreachable:
             if self.process.is_running and time.monotonic() - self.starting_since < START_S:
                 return
@@ -115,13 +137,13 @@ class EngineCare:
         if now - self._looked_at < LOOK_S:
             return
         self._looked_at = now
-        library = preferences.library()
-        if not connection_path(library).is_file():
+        if preferences.remote_engine() is not None:
+            return  # another computer is reached by a button alone
+        if not connection_path(preferences.library()).is_file():
             return
         try:
-            if is_elsewhere(read_connection(library)):
-                return  # another computer is reached by a button alone
-        except PanoloomError:
+            connection_of(preferences.library())
+        except EngineUnreachable:
             return  # a file that was left behind; Connect says so
         self.connect()
 
@@ -131,21 +153,15 @@ def log_path() -> Path:
     return preferences.own_folder() / "engine.log"
 
 
-def is_elsewhere(connection: Connection) -> bool:
-    """Whether an engine listens on another computer."""
-    return urlsplit(connection.control).hostname not in LOCAL
+def _check_access(engine: RemoteEngine) -> None:
+    """A tunnel that begins on this computer needs no online access.
 
-
-def _check_access(place: Path) -> None:
-    if getattr(bpy.app, "online_access", True):
-        return
-    try:
-        found = read_connection(place)
-    except PanoloomError:
-        return  # the session says it
-    if is_elsewhere(found):
+    Raises:
+        EngineUnreachable: Blender's preferences do not allow it.
+    """
+    if not engine.is_loopback and not bpy.app.online_access:
         raise EngineUnreachable(
-            "That engine is on another computer, and Blender's preferences do not allow online "
-            "access. Allow it under System, Network.",
+            f"The engine at {engine.address} is on another computer, and Blender's preferences do "
+            "not allow online access. Allow it under System, Network.",
             online_access=False,
         )

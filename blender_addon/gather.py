@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import bpy
 
+from ..shared.remote import RemoteEngine
 from . import preferences, runtime, thumbnails, world
 from .panel_model import Facts
 from .properties import settings_of
+from .session import LinkState
+
+
+def _elsewhere(state: runtime.Runtime) -> str:
+    """Address of the engine on another computer: the one connected to, else the one chosen."""
+    if state.session.state is LinkState.OFF:
+        chosen = preferences.remote_engine()
+    else:
+        chosen = state.place if isinstance(state.place, RemoteEngine) else None
+    return chosen.address if chosen is not None else ""
 
 
 def facts(scene: bpy.types.Scene | None) -> Facts:
@@ -20,6 +31,7 @@ def facts(scene: bpy.types.Scene | None) -> Facts:
         status=session.status,
         is_starting=state.starting_since is not None,
         has_program=preferences.program() is not None,
+        elsewhere=_elsewhere(state),
         started_here=state.engine is not None and state.engine.is_running,
         job=state.newest(scene),
         jobs=tuple(state.queue.open),

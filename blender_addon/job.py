@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from ..shared.errors import MalformedMessage
@@ -62,7 +63,7 @@ class Job:
         is_done: Whether its result was dealt with: shown, or left for a reason.
         left_why: Why the World was left alone, empty while it was not.
         remark: What was done otherwise than asked, empty for nothing.
-        picture: The rendered reference, until it is sent.
+        folder: Where the copy of its scene and the picture of it lie, until the engine has it.
     """
 
     view: JobView
@@ -79,7 +80,7 @@ class Job:
     is_done: bool = False
     left_why: str = ""
     remark: str = ""
-    picture: bytes = b""
+    folder: Path | None = None
 
     @property
     def job_id(self) -> str:
@@ -135,6 +136,7 @@ def to_record(job: Job) -> dict[str, Any]:
         "spec": job.spec.to_plain(),
         "heading": job.heading,
         "scene_name": job.scene_name,
+        "is_prepared": job.is_prepared,
         "is_sent": job.is_sent,
     }
 
@@ -156,6 +158,7 @@ def from_record(record: Mapping[str, Any]) -> Job:
         world_uid=None,
         heading=float(heading),
         scene_name=str(record.get("scene_name", "")),
+        is_prepared=record.get("is_prepared") is not False,
         is_sent=record.get("is_sent") is True,
         is_applied=True,
     )

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 
-from ..shared.connection import STATE_FOLDER, is_process_alive, write_private
+from ..shared.connection import is_process_alive, write_private
 from ..shared.errors import PanoloomError
 from .job import Job, from_record, to_record
 
 MAX_ENDED = 8
 MAX_RECORD_BYTES = 4 * 2**20
 PREFIX, SUFFIX = "blender-", ".queue.json"
+PICTURES = ".pictures"
 
 
 class Place(Enum):
@@ -111,35 +113,65 @@ class JobQueue:
 
     # Across runs of Blender -------------------------------------------------------------------
 
-    def save(self, library: Path) -> None:
+    def save(self, folder: Path) -> None:
         """Write down what is open, for the next run of Blender; nothing open leaves no file.
 
-        A job whose reference is still with this Blender is not among it.
+        A job that waits for a picture which is not in `pictures` is not among it.
+
+        Args:
+            folder: That of the engine's state, in the library.
         """
-        path = library / STATE_FOLDER / f"{PREFIX}{os.getpid()}{SUFFIX}"
-        records = [to_record(job) for job in self.open if job.is_sent or job.spec.reference is None]
+        path = folder / f"{PREFIX}{os.getpid()}{SUFFIX}"
+        records = [to_record(job) for job in self.open if _can_go_on(job, pictures(folder))]
         if records:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_private(path, json.dumps(records).encode())
         else:
             path.unlink(missing_ok=True)
 
-    def adopt(self, library: Path) -> list[Job]:
-        """Take over what earlier runs of Blender left behind in this library; returns those jobs.
+    def adopt(self, folder: Path) -> list[Job]:
+        """Take over what earlier runs of Blender left behind there; returns those jobs.
 
         Runs that are alive keep theirs.
         """
         found = []
-        for path in sorted((library / STATE_FOLDER).glob(f"{PREFIX}*{SUFFIX}")):
+        for path in sorted(folder.glob(f"{PREFIX}*{SUFFIX}")):
             number = path.name.removeprefix(PREFIX).removesuffix(SUFFIX)
             if not number.isdecimal() or int(number) == os.getpid():
                 continue
             if is_process_alive(int(number)):
                 continue
-            found += [job for job in _read(path) if self.find(job.job_id) is None]
+            jobs = [job for job in _read(path) if self.find(job.job_id) is None]
+            left = pictures(folder, int(number))
+            for job in jobs:
+                job.folder = _take_over(left / job.job_id, pictures(folder))
+            found += [job for job in jobs if _can_go_on(job, pictures(folder))]
             path.unlink(missing_ok=True)
+            shutil.rmtree(left, ignore_errors=True)
         self.jobs += found
         return found
+
+
+def pictures(folder: Path, pid: int | None = None) -> Path:
+    """Where a run of Blender, this one by default, keeps the scenes and pictures of its jobs."""
+    return folder / f"{PREFIX}{os.getpid() if pid is None else pid}{PICTURES}"
+
+
+def _can_go_on(job: Job, kept: Path) -> bool:
+    """Whether another run of Blender has all it needs."""
+    is_kept = job.folder is not None and job.folder.parent == kept
+    return job.is_sent or job.spec.reference is None or is_kept
+
+
+def _take_over(left: Path, mine: Path) -> Path | None:
+    """Move the pictures of a job that an earlier run left to those of this one."""
+    if not left.is_dir():
+        return None
+    mine.mkdir(parents=True, exist_ok=True)
+    try:
+        return left.rename(mine / left.name)
+    except OSError:
+        return None
 
 
 def _read(path: Path) -> list[Job]:

@@ -59,6 +59,17 @@ class PANOLOOM_OT_connect(Button):
         runtime.state().care.connect(Path(bpy.path.abspath(self.place)) if self.place else None)
 
 
+class PANOLOOM_OT_disconnect(Button):
+    """Let the engine go, to use another; it runs on"""
+
+    bl_idname = "panoloom.disconnect"
+    bl_label = "Disconnect"
+    why_not = staticmethod(panel_model.why_not_disconnect)
+
+    def act(self, _context: bpy.types.Context) -> None:
+        runtime.state().care.disconnect()
+
+
 class PANOLOOM_OT_show_log(Button):
     """Open what the engine printed, in the program for text files"""
 
@@ -254,6 +265,11 @@ class PANOLOOM_OT_mend(Button):
                 settings.sky = settings.horizon = settings.ground = ""
             case "start":
                 state.care.start()
+            case "connect":
+                state.care.connect()
+            case "network":
+                context.preferences.active_section = "SYSTEM"
+                bpy.ops.screen.userpref_show()
             case "log":
                 bpy.ops.panoloom.show_log()
             case "preferences":
@@ -267,6 +283,7 @@ CLASSES = (
     PANOLOOM_OT_start_engine,
     PANOLOOM_OT_stop_engine,
     PANOLOOM_OT_connect,
+    PANOLOOM_OT_disconnect,
     PANOLOOM_OT_show_log,
     PANOLOOM_OT_generate,
     PANOLOOM_OT_generate_at,

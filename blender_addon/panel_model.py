@@ -22,6 +22,7 @@ PHASES = {
     "condition": "Reading the words",
     "denoise": "Denoising",
     "write": "Writing files",
+    "fetch": "Fetching the files",
 }
 GIB = 2**30
 NO_PROGRAM = (
@@ -37,6 +38,7 @@ class Facts:
     Attributes:
         is_starting: An engine was started here and does not answer yet.
         has_program: Whether the engine's program was found.
+        elsewhere: Address of the engine on another computer that is used, empty for this one's.
         started_here: Whether this Blender started the engine that runs.
         job: The newest job of the scene, else the newest of all.
         jobs: All that are open, in the order they are made.
@@ -53,6 +55,7 @@ class Facts:
     status: StatusReported | None = None
     is_starting: bool = False
     has_program: bool = True
+    elsewhere: str = ""
     started_here: bool = False
     job: Job | None = None
     jobs: Sequence[Job] = ()
@@ -155,6 +158,8 @@ def why_not_start(facts: Facts) -> str:
         return "The engine is running"
     if facts.is_starting:
         return "The engine is starting"
+    if facts.elsewhere:
+        return f"The engine in use is on another computer, {facts.elsewhere}: press Connect"
     if not facts.has_program:
         return "The engine's program was not found: choose it in the add-on's preferences"
     return ""
@@ -167,11 +172,22 @@ def why_not_connect(facts: Facts) -> str:
     return "The engine is starting" if facts.is_starting else ""
 
 
+def why_not_disconnect(facts: Facts) -> str:
+    """Why the engine cannot be let go; empty when it can."""
+    if facts.link is LinkState.OFF:
+        return "No engine is connected"
+    if facts.link is LinkState.CONNECTED and any(job.is_sent for job in facts.jobs):
+        return "The engine makes a loop: wait for it, or cancel it"
+    return ""
+
+
 def why_not_generate(facts: Facts) -> str:
     """Why no loop can be asked for now; empty when one can."""
     if facts.is_starting:
         return "The engine is starting"
     if facts.link is not LinkState.CONNECTED:
+        if facts.elsewhere:
+            return f"There is no engine: press Connect to reach the one at {facts.elsewhere}"
         return "There is no engine: press Start, or Connect to one that runs"
     if facts.wants_reference and not facts.has_camera:
         return "The scene has no active camera to look around from"
@@ -238,21 +254,27 @@ def _status(facts: Facts) -> tuple[str, str]:
 
 def _hint(facts: Facts) -> str:
     """What to do first, where there is no engine and none to start."""
-    if facts.has_program or facts.is_starting or facts.link is LinkState.CONNECTED:
+    if (
+        facts.has_program
+        or facts.elsewhere
+        or facts.is_starting
+        or facts.link is LinkState.CONNECTED
+    ):
         return ""
     return NO_PROGRAM
 
 
 def _engine_detail(facts: Facts) -> str:
-    """Device and memory, once a worker has told them."""
-    if facts.link is not LinkState.CONNECTED or facts.status is None:
+    """Where it is, if not here; device and memory, once a worker has told them."""
+    if facts.link is not LinkState.CONNECTED:
         return ""
-    worker = facts.status.worker
-    if not worker.device:
-        return ""
-    if worker.memory_free_bytes:
-        return f"{worker.device}, {worker.memory_free_bytes / GIB:.1f} GiB free"
-    return worker.device
+    words = [facts.elsewhere] if facts.elsewhere else []
+    worker = facts.status.worker if facts.status is not None else None
+    if worker is not None and worker.device:
+        words.append(worker.device)
+        if worker.memory_free_bytes:
+            words.append(f"{worker.memory_free_bytes / GIB:.1f} GiB free")
+    return ", ".join(words)
 
 
 def _queue(jobs: Sequence[Job]) -> list[QueueRow]:

@@ -58,6 +58,8 @@ def _draw_engine(
     if model.is_connected:
         if started_here:
             row.operator("panoloom.stop_engine", text="", icon="QUIT")
+        else:
+            row.operator("panoloom.disconnect", text="", icon="UNLINKED")
         if model.status_detail:
             detail = box.row()
             detail.scale_y = 0.7

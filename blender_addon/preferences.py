@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 from bpy.props import FloatProperty, StringProperty
 
+from ..shared.remote import RemoteEngine
 from . import engine_process
 
 EXTENSION = __package__.rpartition(".")[0]  # this package is one level below the extension
@@ -33,6 +34,18 @@ class PanoloomPreferences(bpy.types.AddonPreferences):
         subtype="DIR_PATH",
     )
 
+    remote_address: StringProperty(
+        name="Address",
+        description="Of an engine on another computer, HOST or HOST:PORT, as `panoloom serve "
+        "--listen` names it there. Empty: the engine on this computer",
+    )
+    remote_key: StringProperty(
+        name="Key File",
+        description="Copy of the key file that this engine made. Whoever has it can use the "
+        "engine: carry it like a password",
+        subtype="FILE_PATH",
+    )
+
     limit_gb: FloatProperty(
         name="Limit (GB)",
         description="When the library's loops take more, the oldest are deleted after a new one "
@@ -54,6 +67,13 @@ class PanoloomPreferences(bpy.types.AddonPreferences):
             column.label(text=f"Engine found: {found}", icon="CHECKMARK")
         else:
             column.label(text="No engine found: install it, then choose its program", icon="ERROR")
+        column.separator()
+        column.label(text="An engine on another computer")
+        column.prop(self, "remote_address")
+        if self.remote_address:
+            column.prop(self, "remote_key")
+            if not bpy.app.online_access:
+                column.label(text="Online access is off: System, Network", icon="INTERNET_OFFLINE")
 
 
 def _stored() -> PanoloomPreferences | None:
@@ -67,6 +87,14 @@ def library() -> Path:
     if stored is not None and stored.library:
         return Path(bpy.path.abspath(stored.library))
     return engine_process.default_library()
+
+
+def remote_engine() -> RemoteEngine | None:
+    """The engine on another computer that was chosen; None: that on this one is used."""
+    stored = _stored()
+    if stored is None or not stored.remote_address.strip():
+        return None
+    return RemoteEngine(stored.remote_address.strip(), Path(bpy.path.abspath(stored.remote_key)))
 
 
 def limit_bytes() -> int:

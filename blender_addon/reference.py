@@ -21,7 +21,7 @@ from . import world
 
 SCRIPT = Path(__file__).with_name("render_child.py")
 SAMPLES = 32
-ORDER = "order.json"
+ORDER, SNAPSHOT = "order.json", "scene.blend"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +101,11 @@ def copy(scene: bpy.types.Scene, folder: Path, *, width: int, height: int) -> No
     if camera is None:
         raise PanoloomError("The scene has no active camera to look around from.", field="camera")
     folder.mkdir(parents=True, exist_ok=True)
-    snapshot = folder / "scene.blend"
+    snapshot = folder / SNAPSHOT
     bpy.data.libraries.write(str(snapshot), {scene}, path_remap="ABSOLUTE", compress=True)
     order = Order(
         snapshot=str(snapshot),
-        picture=str(folder / "reference.png"),
+        picture=str(picture_in(folder)),
         scene=scene.name,
         location=tuple(camera.matrix_world.translation),
         heading=world.camera_heading(scene),
@@ -115,13 +115,23 @@ def copy(scene: bpy.types.Scene, folder: Path, *, width: int, height: int) -> No
     (folder / ORDER).write_text(json.dumps(asdict(order)), encoding="utf-8")
 
 
+def picture_in(folder: Path) -> Path:
+    """The picture that `start` has rendered there."""
+    return folder / "reference.png"
+
+
 def start(folder: Path) -> ReferenceRender:
-    """Start rendering the scene that `copy` left in a folder.
+    """Start rendering the scene that `copy` left in a folder, which may have moved since.
 
     Raises:
         PanoloomError: The second process could not start.
     """
-    order = (folder / ORDER).read_text(encoding="utf-8")
+    try:
+        plain = json.loads((folder / ORDER).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as why:
+        raise PanoloomError(f"The copy of the scene cannot be read: {why}.") from why
+    plain |= {"snapshot": str(folder / SNAPSHOT), "picture": str(picture_in(folder))}
+    order = json.dumps(plain)
     log = folder / "reference.log"
     environment = os.environ | {"BLENDER_USER_RESOURCES": str(folder / "profile")}
     with log.open("wb") as sink:
@@ -136,7 +146,7 @@ def start(folder: Path) -> ReferenceRender:
             )
         except OSError as error:
             raise PanoloomError(f"A second Blender could not be started: {error}.") from error
-    return ReferenceRender(process, Path(json.loads(order)["picture"]), log)
+    return ReferenceRender(process, picture_in(folder), log)
 
 
 def _command() -> list[str]:

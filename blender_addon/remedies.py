@@ -25,8 +25,8 @@ class Remedy:
     """A button: its text, what it does, and with what.
 
     Attributes:
-        action: "seconds", "size", "steps", "directions", "prompt", "start", "preferences",
-            "log" or "make_room".
+        action: "seconds", "size", "steps", "directions", "start", "connect", "preferences",
+            "network" or "log".
         value: Of the setting, where it is one.
     """
 
@@ -42,6 +42,10 @@ def remedy_for(error: PanoloomError, *, can_start: bool = False) -> Remedy | Non
         can_start: Whether an engine could be started here and now.
     """
     if isinstance(error, EngineUnreachable):
+        if "online_access" in error.details:
+            return Remedy("Open the preferences", "network")
+        if error.details.get("field") == "key":
+            return Remedy("Choose the key file", "preferences")
         if can_start:
             return Remedy("Start the engine", "start")
         return Remedy("Read the log", "log") if "log" in error.details else None
@@ -58,6 +62,8 @@ def _of_the_field(details: dict[str, Any]) -> Remedy | None:
     field, nearest = details.get("field"), details.get("nearest")
     if field == "seconds" and isinstance(nearest, (int, float)):
         return Remedy(f"Make it {nearest:g} s", "seconds", float(nearest))
+    if field == "address":
+        return Remedy("Write another address", "preferences")
     if field == "directions":
         return Remedy("Clear the directions", "directions")
     if field in ("size", "width", "height"):

@@ -16,13 +16,14 @@ import bpy
 from ..shared.errors import PanoloomError
 from ..shared.jobs import JobState, Reference
 from ..shared.jobview import JobView
+from ..shared.remote import RemoteEngine
 from ..shared.wire import new_id
 from . import core, estimate, preferences, reference, showing, thumbnails, travel, world
 from .engine_care import EngineCare
 from .engine_process import EngineProcess
 from .history import History
 from .job import Job
-from .job_queue import JobQueue, Place
+from .job_queue import JobQueue, Place, pictures
 from .loops import Keeping
 from .properties import settings_of
 from .session import LinkState, Session
@@ -48,7 +49,7 @@ class Runtime:
         self._reported: set[str] = set()
         self._looked_at = 0.0
         self._prune_due = False
-        self._saved: list[tuple[str, bool]] = []
+        self._saved: list[tuple[str, bool, bool]] = []
 
     @property
     def session(self) -> Session:
@@ -66,8 +67,8 @@ class Runtime:
         return self.care.process
 
     @property
-    def place(self) -> Path | None:
-        """Library folder or connection file in use."""
+    def place(self) -> Path | RemoteEngine | None:
+        """Library folder or connection file in use, or the engine elsewhere."""
         return self.care.place
 
     @property
@@ -114,7 +115,8 @@ class Runtime:
         )
         if words.use_reference:  # as it is now, whenever it is rendered
             size = {"width": spec.width, "height": spec.height}
-            reference.copy(scene, self._temporary() / job.job_id, **size)
+            job.folder = self._pictures() / job.job_id
+            reference.copy(scene, job.folder, **size)
         self.problems.clear()
         for dropped in self.queue.add(job, place):
             self.cancel(dropped.job_id)
@@ -170,32 +172,50 @@ class Runtime:
     def _move_queue(self) -> None:
         """Start what can be started: one picture of a scene, and one job at the engine."""
         job = self.queue.to_prepare()
-        if job is not None and self._reference is None:
-            self._reference = (job.job_id, reference.start(self._temporary() / job.job_id))
+        if job is not None and job.folder is not None and self._reference is None:
+            self._start_reference(job, job.folder)
         job = self.queue.to_send()
         if job is not None and self.session.state is LinkState.CONNECTED:
-            blobs = [job.picture] if job.picture else []
-            job.view = self.session.submit(job.spec, job.job_id, blobs)
-            job.is_sent, job.picture = True, b""
+            job.view = self.session.submit(job.spec, job.job_id, _blobs(job))
+            job.is_sent = True
+        self._drop_pictures()
         self._write_down()
+
+    def _start_reference(self, job: Job, folder: Path) -> None:
+        try:
+            self._reference = (job.job_id, reference.start(folder))
+        except PanoloomError as error:
+            job.view.state, job.view.error = JobState.FAILED, error
+
+    def _drop_pictures(self) -> None:
+        """Delete the scenes and pictures of jobs that need them no longer."""
+        for job in self.queue:
+            is_there = job.is_sent and self.session.is_accepted(job.job_id)
+            if job.folder is not None and (is_there or not job.is_active):
+                shutil.rmtree(job.folder, ignore_errors=True)
+                job.folder = None
 
     def _write_down(self) -> None:
         """Keep the list of open jobs for the next run of Blender, when it changed."""
-        library = self.care.library
-        if library is None:
+        folder = self.care.state_folder
+        if folder is None:
             return
-        now = [(job.job_id, job.is_sent) for job in self.queue.open]
+        now = [(job.job_id, job.is_prepared, job.is_sent) for job in self.queue.open]
         if now != self._saved:
             self._saved = now
-            self.queue.save(library)
+            self.queue.save(folder)
 
     def _adopt(self) -> None:
-        """Pick up what an earlier run of Blender left behind in this library."""
-        library = self.care.library
-        found = self.queue.adopt(library) if library is not None else []
+        """Pick up what an earlier run of Blender left behind for this engine.
+
+        What was sent is asked for once more: the engine goes on with the job if it has it, and
+        begins it if Blender ended before it had.
+        """
+        folder = self.care.state_folder
+        found = self.queue.adopt(folder) if folder is not None else []
         for job in found:
             if job.is_sent:
-                job.view = self.session.follow(job.job_id)
+                job.view = self.session.submit(job.spec, job.job_id, _blobs(job))
         if found:
             self._newest = self._newest or found[-1]
             showing.claim_scenes(self.queue)
@@ -217,9 +237,9 @@ class Runtime:
         self._reference = None
         if job is None or job.spec.reference is None:
             return
-        job.picture, asked = picture.path.read_bytes(), job.spec.reference.strength
+        asked = job.spec.reference.strength
         job.spec, job.remark = core.with_reference(
-            job.spec, job.picture, asked, is_opaque=picture.is_opaque
+            job.spec, picture.path.read_bytes(), asked, is_opaque=picture.is_opaque
         )
         job.is_prepared = True
 
@@ -326,6 +346,11 @@ class Runtime:
         self.problems.clear()
         self.session.trouble = None
 
+    def _pictures(self) -> Path:
+        """Where scenes and pictures wait that the next run of Blender may need."""
+        folder = self.care.state_folder
+        return pictures(folder) if folder is not None else self._temporary()
+
     def _temporary(self) -> Path:
         """A folder of this run of Blender, for what may be lost with it."""
         if self._folder is None or not self._folder.is_dir():
@@ -350,6 +375,16 @@ class Runtime:
         if active and self.session.state is LinkState.CONNECTED:
             return BUSY_S
         return CONNECTED_S if self.session.state is not LinkState.OFF else IDLE_S
+
+
+def _blobs(job: Job) -> list[bytes]:
+    """The files that a request names by hash, where they are still here."""
+    if job.spec.reference is None or job.folder is None:
+        return []
+    try:
+        return [reference.picture_in(job.folder).read_bytes()]
+    except OSError:
+        return []  # the engine has it, or says that it lacks it
 
 
 _runtime: list[Runtime] = []

@@ -1,6 +1,6 @@
 """One engine: connection, requests and jobs, moved on by `poll`. No Blender, no threads.
 
-    session.connect(library_or_connection_file)
+    session.connect(library_or_connection_file_or_remote_engine)
     session.submit(spec, job_id, blobs=[png])
     session.poll()                      # from one timer tick; never waits, bounded by messages
     session.views[job_id].progress
@@ -14,11 +14,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from ..shared.connection import Connection, read_connection
+from ..shared.connection import Connection
 from ..shared.errors import (
     EngineError,
     EngineUnreachable,
@@ -26,16 +26,20 @@ from ..shared.errors import (
     PanoloomError,
     ProtocolMismatch,
 )
+from ..shared.fetching import Fetch
 from ..shared.jobs import JobSpec, JobState
 from ..shared.jobview import JobView
 from ..shared.messages import (
     BlobStored,
     CancelAccepted,
     CancelJob,
+    FetchFile,
+    FileChunk,
     GetStatus,
     Hello,
     JobAccepted,
     JobCancelled,
+    JobFinished,
     JobWatched,
     Message,
     Refused,
@@ -45,6 +49,7 @@ from ..shared.messages import (
     WatchJob,
     Welcomed,
 )
+from ..shared.remote import RemoteEngine, connection_of
 from ..shared.wire import Envelope, decode, error_of, new_id
 from .link import Link
 
@@ -74,7 +79,9 @@ class Submission:
 
 
 class Session:
-    """The engine of one library.
+    """One engine: that of a library on this computer, or one elsewhere.
+
+    A loop that is finished elsewhere counts as finished once its files are here.
 
     Args:
         clock: Seconds that only grow.
@@ -91,7 +98,9 @@ class Session:
         self._identity = f"blender-{new_id()}".encode()
         self._link: Link | None = None
         self._connection: Connection | None = None
-        self._place: Path | None = None
+        self._place: Path | RemoteEngine | None = None
+        self._library: Path | None = None
+        self._fetches: dict[str, tuple[Fetch, JobFinished]] = {}
         self._asked: dict[str, Message] = {}
         self._submissions: dict[str, Submission] = {}
         self._cancelled: set[str] = set()
@@ -106,13 +115,17 @@ class Session:
 
     # What the buttons do ----------------------------------------------------------------------
 
-    def connect(self, place: Path | str) -> None:
-        """Look for the engine of a library folder, or of a connection file, and greet it.
+    def connect(self, place: Path | RemoteEngine, library: Path | None = None) -> None:
+        """Look for the engine of a library folder, of a connection file or elsewhere, and greet it.
 
         Does not raise: `state` and `trouble` tell.
+
+        Args:
+            library: Folder for the loops of an engine elsewhere; None: they are on this computer.
         """
         self._close()
-        self._place = Path(place)
+        self._place, self._library = place, library
+        self._fetches.clear()  # what they brought so far stays where it is
         self._dial()
 
     def disconnect(self) -> None:
@@ -136,15 +149,17 @@ class Session:
             self._advance(job_id)
         return self.views[job_id]
 
-    def follow(self, job_id: str) -> JobView:
-        """Watch a job that was asked for earlier, by another run of Blender."""
-        self.views[job_id] = JobView(job_id=job_id)
-        if self.state is LinkState.CONNECTED:
-            self._watch(job_id)
-        return self.views[job_id]
-
     def cancel(self, job_id: str) -> None:
-        """Stop a job; one that the engine has not accepted yet is simply taken back."""
+        """Stop a job; one that the engine has not accepted yet is simply taken back.
+
+        One whose files are on their way here is finished at the engine, and stays there.
+        """
+        found = self._fetches.pop(job_id, None)
+        if found is not None:
+            found[0].discard()
+            view = self.views[job_id]
+            view.apply(JobCancelled(job_id=job_id, seq=view.seq + 1))
+            return
         self._cancelled.add(job_id)  # said again after a reconnect until it was heard
         self._ask(CancelJob(job_id=job_id))
         if self._submissions.pop(job_id, None) is not None:
@@ -155,6 +170,11 @@ class Session:
         """Follow this job no longer."""
         self.views.pop(job_id, None)
         self._submissions.pop(job_id, None)
+        self._fetches.pop(job_id, None)
+
+    def is_accepted(self, job_id: str) -> bool:
+        """Whether the engine has all that it needs for this job."""
+        return job_id in self.views and job_id not in self._submissions
 
     # What the tick does -----------------------------------------------------------------------
 
@@ -173,6 +193,7 @@ class Session:
             self._take(parts)
             if self._link is None:  # what came made us hang up
                 return count
+        self._go_on_fetching()
         self._mind_the_silence()
         return count
 
@@ -180,7 +201,7 @@ class Session:
         assert self._place is not None
         self._since = self._heard = self._clock()
         try:
-            self._connection = read_connection(self._place)
+            self._connection = connection_of(self._place)
             self._link = Link(self._connection, self._identity)
         except PanoloomError as error:
             self._lose(error)
@@ -205,7 +226,9 @@ class Session:
     def _mind_the_silence(self) -> None:
         now = self._clock()
         if self.state is LinkState.CONNECTING and now - self._since > HELLO_S:
-            self._lose(EngineUnreachable("The engine does not answer. Trying again …"))
+            self._lose(
+                EngineUnreachable(f"The engine does not answer.{self._doubt} Trying again …")
+            )
         elif self.state is LinkState.CONNECTED and now - self._heard > SILENCE_S:
             self._lose(EngineUnreachable("The engine has gone silent. Trying to reach it again …"))
         elif self.state is LinkState.CONNECTED and now - max(self._heard, self._asked_at) > ASK_S:
@@ -214,12 +237,22 @@ class Session:
             if self.state is LinkState.CONNECTED:
                 self._say_again()
 
+    @property
+    def _doubt(self) -> str:
+        """What may be wrong with an engine elsewhere that says nothing."""
+        if not isinstance(self._place, RemoteEngine):
+            return ""
+        return (
+            f" Does it run at {self._place.address}, and is {self._place.key_file} a copy of its "
+            "key file?"
+        )
+
     def _look_at_the_file(self) -> None:
         """An engine that ended takes its file away; one that started again wrote another."""
         assert self._place is not None
         try:
-            found = read_connection(self._place)
-        except EngineUnreachable as error:
+            found = connection_of(self._place)
+        except PanoloomError as error:
             self._lose(error)
             return
         if found != self._connection:
@@ -267,6 +300,10 @@ class Session:
                 self._watch(message.job_id)
             case BlobStored():
                 self._stored(message)
+            case JobFinished() if self._library is not None:
+                self._begin_to_fetch(message, self._library)
+            case FileChunk():
+                self._fetched(message, envelope.parts[0])
             case CancelAccepted():
                 self._cancelled.discard(message.job_id)
             case JobWatched():
@@ -291,9 +328,13 @@ class Session:
         self._ask(GetStatus())
         for job_id in self._cancelled:
             self._ask(CancelJob(job_id=job_id))
+        for fetch, _ in self._fetches.values():
+            fetch.repeat()
         for job_id, view in self.views.items():
             if job_id in self._submissions:
                 self._advance(job_id)
+            elif job_id in self._fetches:
+                continue
             elif not view.state.is_terminal:
                 self._watch(job_id)
 
@@ -325,11 +366,51 @@ class Session:
                 self._ask(words, (piece,))
                 return
 
+    # Files from an engine elsewhere --------------------------------------------------------------
+
+    def _begin_to_fetch(self, message: JobFinished, library: Path) -> None:
+        view = self.views.get(message.job_id)
+        if view is None or view.state.is_terminal or message.job_id in self._fetches:
+            return
+        try:
+            fetch = Fetch(message.job_id, message.artifact, library)
+        except PanoloomError as error:
+            self._fail(message.job_id, error)
+            return
+        self._fetches[message.job_id] = (fetch, message)
+        view.state = JobState.RUNNING
+
+    def _go_on_fetching(self) -> None:
+        """Ask for the next pieces, and count a loop as finished when all of it is here."""
+        for job_id, (fetch, message) in list(self._fetches.items()):
+            view = self.views[job_id]
+            if fetch.is_complete:
+                del self._fetches[job_id]
+                try:
+                    artifact = fetch.finish()
+                except PanoloomError as error:
+                    self._fail(job_id, error)
+                else:
+                    view.apply(replace(message, artifact=artifact))
+                continue
+            view.progress = fetch.progress(view.progress.elapsed_s if view.progress else 0.0)
+            for request in fetch.requests():
+                self._ask(request)
+
+    def _fetched(self, message: FileChunk, piece: bytes) -> None:
+        found = self._fetches.get(message.job_id)
+        if found is None:
+            return
+        try:
+            found[0].take(message, piece)
+        except PanoloomError as error:
+            self._fail(message.job_id, error)
+
     def _refused(self, error: PanoloomError, asked: Message | None) -> None:
         if isinstance(error, ProtocolMismatch):
             self._close()
             self.state = LinkState.OFF
-        if isinstance(asked, (SubmitJob, WatchJob)):
+        if isinstance(asked, (SubmitJob, WatchJob, FetchFile)):
             self._fail(asked.job_id, error)
         elif isinstance(asked, CancelJob):
             self._cancelled.discard(asked.job_id)  # it never knew the job, or lost it
@@ -342,6 +423,7 @@ class Session:
 
     def _fail(self, job_id: str, error: PanoloomError) -> None:
         self._submissions.pop(job_id, None)
+        self._fetches.pop(job_id, None)
         view = self.views.get(job_id)
         if view is not None and not view.state.is_terminal:
             view.state = JobState.FAILED

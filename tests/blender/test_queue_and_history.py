@@ -93,6 +93,9 @@ def test_engine_elsewhere_is_not_reached_without_online_access(stories):
     story = stories["story_of_another_computer"]
     assert not story["allowed"]
     assert "online access" in story["said"]
+    assert story["mended_by"] == "network"
+    assert "another computer, 192.0.2.1:5555" in story["start_is_off"]
+    assert "is not an address" in story["wrong"]
 
 
 def test_prompt_of_several_lines_is_one_request(stories):

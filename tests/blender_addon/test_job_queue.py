@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import pytest
 
 from panoloom.blender_addon import job_queue
 from panoloom.blender_addon.job import Job
-from panoloom.blender_addon.job_queue import JobQueue, Place
-from panoloom.shared.connection import STATE_FOLDER
+from panoloom.blender_addon.job_queue import JobQueue, Place, pictures
 from panoloom.shared.jobs import JobSpec, JobState, Reference
 from panoloom.shared.jobview import JobView
 
@@ -96,11 +96,16 @@ def test_only_the_last_few_that_ended_are_kept(queue):
     assert names(queue.open) == "abc"
 
 
-def left_behind(library, jobs: JobQueue) -> None:
+def left_behind(folder, jobs: JobQueue) -> None:
     """What a run of Blender that is gone wrote."""
-    jobs.save(library)
-    folder = library / STATE_FOLDER
-    (folder / f"blender-{os.getpid()}.queue.json").rename(folder / f"blender-{DEAD}.queue.json")
+    jobs.save(folder)
+    rename(folder, DEAD)
+
+
+def rename(folder, pid: int) -> None:
+    """Make what this process wrote that of another."""
+    for path in folder.glob(f"blender-{os.getpid()}.*"):
+        path.rename(folder / path.name.replace(str(os.getpid()), str(pid)))
 
 
 def test_next_run_picks_up_what_is_open_in_its_order(queue, tmp_path):
@@ -114,9 +119,7 @@ def test_next_run_picks_up_what_is_open_in_its_order(queue, tmp_path):
 
 def test_run_that_is_alive_keeps_its_jobs(queue, tmp_path):
     queue.save(tmp_path)
-    folder = tmp_path / STATE_FOLDER
-    mine = folder / f"blender-{os.getpid()}.queue.json"
-    mine.rename(folder / f"blender-{os.getppid()}.queue.json")
+    rename(tmp_path, os.getppid())
     assert JobQueue().adopt(tmp_path) == []
 
 
@@ -125,10 +128,41 @@ def test_nothing_open_leaves_no_file(queue, tmp_path):
     for open_job in queue.open:
         open_job.cancel_here()
     queue.save(tmp_path)
-    assert list((tmp_path / STATE_FOLDER).iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_waiting_job_with_a_picture_that_is_only_here_is_not_written_down(tmp_path):
+def with_picture(folder, name: str, **changes: object) -> Job:
+    """A job whose scene was copied into the folder of pictures."""
+    made = job(name, spec=JobSpec(prompt=name, reference=Reference(sha256="0" * 64)), **changes)
+    made.folder = pictures(folder) / made.job_id
+    made.folder.mkdir(parents=True)
+    (made.folder / "scene.blend").write_text(name)
+    return made
+
+
+def test_waiting_job_with_a_picture_takes_it_into_the_next_run(tmp_path):
+    queue = JobQueue()
+    queue.add(with_picture(tmp_path, "a", is_prepared=True))
+    queue.add(with_picture(tmp_path, "b", is_prepared=False))
+    left_behind(tmp_path, queue)
+    found = JobQueue().adopt(tmp_path)
+    assert [(job.spec.prompt, job.is_prepared) for job in found] == [("a", True), ("b", False)]
+    assert [(job.folder / "scene.blend").read_text() for job in found] == ["a", "b"]
+    assert all(job.folder.parent == pictures(tmp_path) for job in found)
+    assert not pictures(tmp_path, DEAD).exists()
+
+
+def test_pictures_of_jobs_that_ended_are_not_kept(tmp_path):
+    queue = JobQueue()
+    ended = with_picture(tmp_path, "a")
+    queue.add(job("b"))
+    left_behind(tmp_path, queue)
+    assert pictures(tmp_path, DEAD).joinpath(ended.job_id).is_dir()
+    JobQueue().adopt(tmp_path)
+    assert not pictures(tmp_path, DEAD).exists()
+
+
+def test_waiting_job_whose_picture_is_not_kept_is_not_written_down(tmp_path):
     queue = JobQueue()
     picture = Reference(sha256="0" * 64)
     queue.add(job("a", spec=JobSpec(prompt="a", reference=picture)))
@@ -137,15 +171,22 @@ def test_waiting_job_with_a_picture_that_is_only_here_is_not_written_down(tmp_pa
     assert names(JobQueue().adopt(tmp_path)) == "b"
 
 
+def test_job_whose_picture_is_gone_is_left_out(tmp_path):
+    queue = JobQueue()
+    lost = with_picture(tmp_path, "a")
+    queue.add(lost)
+    left_behind(tmp_path, queue)
+    shutil.rmtree(pictures(tmp_path, DEAD))
+    assert JobQueue().adopt(tmp_path) == []
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[1, {}]", '[{"job_id": 3}]'])
 def test_damaged_list_is_left_out(text, tmp_path):
-    folder = tmp_path / STATE_FOLDER
-    folder.mkdir()
-    (folder / f"blender-{DEAD}.queue.json").write_text(text)
+    (tmp_path / f"blender-{DEAD}.queue.json").write_text(text)
     assert JobQueue().adopt(tmp_path) == []
 
 
 def test_file_for_the_next_run_is_plain_json(queue, tmp_path):
     queue.save(tmp_path)
-    (path,) = (tmp_path / STATE_FOLDER).iterdir()
+    (path,) = tmp_path.iterdir()
     assert [record["spec"]["prompt"] for record in json.loads(path.read_bytes())] == [*"abc"]

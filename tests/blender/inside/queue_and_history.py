@@ -203,9 +203,10 @@ def story_of_an_earlier_run(stage: Stage) -> dict[str, object]:
     left = stage.state.job
     blend = str(stage.folder / "left.blend")
     bpy.ops.wm.save_as_mainfile(filepath=blend)
-    library.mkdir()
-    queue.save(library)
-    (mine,) = (library / ".panoloom").iterdir()
+    kept = library / ".panoloom"
+    kept.mkdir(parents=True)
+    queue.save(kept)
+    (mine,) = kept.iterdir()
     mine.rename(mine.with_name("blender-4194305.queue.json"))  # no such process
     queue.jobs.clear()
     stage.state.care.place = library
@@ -225,26 +226,32 @@ def story_of_an_earlier_run(stage: Stage) -> dict[str, object]:
 
 def story_of_another_computer(stage: Stage) -> dict[str, object]:
     """An engine elsewhere is not reached while Blender forbids online access."""
-    connection = part("shared.connection")
-    folder = stage.folder / "remote"
-    path = connection.connection_path(folder)
-    path.parent.mkdir(parents=True)
-    far = connection.Connection(
-        protocol=(1, 1),
-        pid=connection.ELSEWHERE,
-        session="far",
-        control="tcp://192.0.2.1:5555",
-        blobs="tcp://192.0.2.1:5556",
-        server_public_key="",
-        client_public_key="",
-        client_secret_key="",
-        library="",
-    )
-    connection.write_connection(path, far)
-    stage.state.session.state = part("blender_addon.session").LinkState.OFF
-    said = press("connect", place=str(folder))
-    stage.state.session.state = part("blender_addon.session").LinkState.CONNECTED
-    return {"allowed": bpy.app.online_access, "said": said}
+    stored = part("blender_addon.preferences")._stored()
+    link = part("blender_addon.session").LinkState
+    stored.remote_address = "192.0.2.1:5555"
+    stage.state.session.state = link.OFF
+    why = part("blender_addon.panel_model").why_not_start(facts_now())
+    with contextlib.suppress(RuntimeError):
+        bpy.ops.panoloom.connect()
+    (shown,) = stage.state.problems
+    remedy = part("blender_addon.remedies").remedy_for(shown)
+    stage.state.dismiss()
+    stored.remote_address = "not an address"
+    wrong = press("connect")
+    stored.remote_address = ""
+    stage.state.session.state = link.CONNECTED
+    stage.state.care.place = None
+    return {
+        "allowed": bpy.app.online_access,
+        "said": str(shown),
+        "mended_by": remedy.action,
+        "start_is_off": why,
+        "wrong": wrong,
+    }
+
+
+def facts_now():
+    return part("blender_addon.gather").facts(bpy.context.scene)
 
 
 def story_of_lines(stage: Stage) -> dict[str, object]:

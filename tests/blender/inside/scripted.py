@@ -34,8 +34,8 @@ class QuietSession:
 
     def forget(self, job_id: str) -> None: ...
 
-    def follow(self, job_id: str):
-        return part("shared.jobview").JobView(job_id=job_id)
+    def is_accepted(self, job_id: str) -> bool:
+        return True
 
     def disconnect(self) -> None: ...
 
