@@ -217,6 +217,25 @@ def mapping_rotation(heading: float, yaw: float = 0.0) -> float:
     return yaw - heading
 
 
+def retiming(rate: float, num_frames: int, offset: int) -> str:
+    """The driver of an image's offset that plays a loop at another rate.
+
+    Scene frame f is to show frame floor((f - 1) * rate) of the loop, counted from 0 and wrapped;
+    Blender itself shows f - 1, wrapped, and then adds the offset. `fmod` and `floor` keep this a
+    simple expression, which runs without scripts; whole rounds are added so that it wraps before
+    frame 1 as well.
+
+    Args:
+        rate: Frames of the loop for one of the scene, at most 8.
+        num_frames: Of the loop.
+        offset: The number before that of the first picture of a sequence.
+    """
+    rounds = num_frames * (FAR // num_frames + 1)
+    shown = f"fmod(floor((frame - 1) * {rate!r} + 1e-06) + {8 * rounds}, {num_frames})"
+    return f"{offset} + {shown} - fmod(floor(frame) - 1 + {rounds}, {num_frames})"
+
+
+FAR = 1_000_000  # no scene goes on for as many frames before its first
 NOTHING_OPEN = (
     f"The scene fills the view all around, so {OPAQUE_STRENGTH:g} of it may change: "
     "at 1 nothing of it would be left."

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
+import json
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from ..shared.errors import PanoloomError
 
 FRAMES = "frames"  # folder of the EXRs in that of a loop
 MOVIE = "loop.mp4"
+SMALL_MOVIE = "preview.mp4"  # beside the movie of a loop that is wider than 2048
+POSTER = "poster.png"
 MANIFEST = "manifest.json"
 KEPT = "panoloom"  # folder beside the .blend
 MOVIES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
@@ -30,11 +33,13 @@ class LoopFile:
         path: The movie, or the first picture of a sequence, or a still.
         num_frames: Of a sequence; 1 for a still, 0 for a movie, which tells by itself.
         first_number: The number in the name of a sequence's first picture.
+        fps: Frames a second that it was made for; 0 where that is not known here.
     """
 
     path: Path
     num_frames: int = 0
     first_number: int = 1
+    fps: float = 0.0
 
     @property
     def is_movie(self) -> bool:
@@ -43,21 +48,33 @@ class LoopFile:
 
 
 def loop_file(folder: Path | str, *, prefer_movie: bool = False) -> Path:
-    """The file Blender loads for the finished loop in `folder`: its first EXR, or the movie.
+    """The file Blender loads for the finished loop in `folder`: its first EXR, or a movie.
+
+    Args:
+        prefer_movie: For looking: the small movie where there is one, else the movie.
 
     Raises:
         PanoloomError: Neither is on this computer.
     """
     folder = Path(folder)
     frames = folder / FRAMES / "loop_0001.exr"
-    movie = folder / MOVIE
-    for path in (movie, frames) if prefer_movie else (frames, movie):
+    movies = (folder / SMALL_MOVIE, folder / MOVIE)
+    for path in (*movies, frames) if prefer_movie else (frames, *reversed(movies)):
         if path.is_file():
             return path
     raise PanoloomError(
         f"The finished loop is not on this computer: {folder} is missing or has no frames.",
         folder=str(folder),
     )
+
+
+def fps_of(folder: Path) -> float:
+    """Frames a second of the loop in `folder`, as its manifest says; 0 when it says nothing."""
+    try:
+        plain = json.loads((folder / MANIFEST).read_bytes())
+        return float(plain["loop"]["fps"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def folder_of_loop(file: Path) -> Path:
@@ -112,25 +129,88 @@ def _sequence(chosen: Path) -> LoopFile:
 # Keeping a loop with a .blend -------------------------------------------------------------------
 
 
-def kept_folder(blend: Path, folder: Path) -> Path:
-    """Where the loop in `folder` lies when it is kept with this .blend."""
-    return blend.parent / KEPT / folder.name
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Files that a World shows, and that go along with a .blend together.
+
+    Attributes:
+        folder: They lie in.
+        loaded: What an artist loaded from it; None for a loop of the engine, which is all of it.
+    """
+
+    folder: Path
+    loaded: LoopFile | None = None
+
+    @property
+    def name(self) -> str:
+        """Of the folder beside the .blend."""
+        if self.loaded is None or self.folder.parent.name == KEPT:
+            return self.folder.name
+        return _NUMBER.sub(r"\g<stem>", self.loaded.path.stem).rstrip(" ._-") or "sequence"
+
+    def files(self) -> list[Path]:
+        """All of them; of a loop the manifest last, so that a copy with one is whole."""
+        if self.loaded is not None:
+            return self._run(self.loaded)
+        found = [path for path in sorted(self.folder.rglob("*")) if path.is_file()]
+        wanted = [path for path in found if path.suffix not in LEFT_OUT and path.name[0] != "."]
+        return sorted(wanted, key=lambda path: path.name == MANIFEST)
+
+    def target(self, blend: Path) -> Path:
+        """Where they lie, or are to lie, when they are kept with this .blend.
+
+        A folder that holds other files of these names is somebody else's: the next name is taken.
+        """
+        kept = blend.parent / KEPT
+        number = 1
+        while True:
+            folder = kept / (self.name if number == 1 else f"{self.name}-{number}")
+            if self.loaded is None or folder == self.folder or not _differs(self, folder):
+                return folder
+            number += 1
+
+    @staticmethod
+    def _run(loop: LoopFile) -> list[Path]:
+        """A movie or a still alone, or the pictures of a sequence."""
+        found = _NUMBER.match(loop.path.stem)
+        if loop.is_movie or loop.num_frames < 2 or found is None:
+            return [loop.path]
+        digits = len(found["number"])
+        numbers = range(loop.first_number, loop.first_number + loop.num_frames)
+        names = (f"{found['stem']}{number:0{digits}d}{loop.path.suffix}" for number in numbers)
+        return [loop.path.with_name(name) for name in names]
+
+
+def _differs(bundle: Bundle, folder: Path) -> bool:
+    """Whether a file in `folder` has the name of one of these, and is another."""
+    for path in bundle.files():
+        other = folder / path.name
+        if other.is_file() and (not path.is_file() or not filecmp.cmp(path, other, shallow=False)):
+            return True
+    return False
 
 
 class Keeping:
-    """A loop on its way into the folder beside a .blend, some files at a time.
+    """Files on their way into the folder beside a .blend, some at a time.
 
     Args:
-        folder: The loop.
-        target: Its new place; a file that is there with the same size is not copied again.
+        bundle: The files.
+        target: Their new place; a file that is there with the same size is not copied again.
 
     Attributes:
         done, total: Bytes.
+
+    Raises:
+        PanoloomError: A file is missing.
     """
 
-    def __init__(self, folder: Path, target: Path) -> None:
-        self.folder, self.target = folder, target
-        self._left = [path for path in _files(folder) if _is_missing(path, folder, target)]
+    def __init__(self, bundle: Bundle, target: Path) -> None:
+        self.bundle, self.target = bundle, target
+        folder = bundle.folder
+        self._left = [path for path in bundle.files() if _is_missing(path, folder, target)]
+        gone = next((path for path in self._left if not path.is_file()), None)
+        if gone is not None:
+            raise PanoloomError(f"{gone} is missing: it cannot be kept.", file=str(gone))
         self.total = sum(path.stat().st_size for path in self._left)
         self.done = 0
 
@@ -150,7 +230,7 @@ class Keeping:
         return not self._left
 
     def _copy(self, path: Path) -> None:
-        target = self.target / path.relative_to(self.folder)
+        target = self.target / path.relative_to(self.bundle.folder)
         partial = target.with_name(f".{target.name}.partial")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -164,13 +244,6 @@ class Keeping:
                 "Make room there, or save the file elsewhere.",
                 file=str(target),
             ) from why
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    """The files of a loop that go along, the manifest last: with it the copy is whole."""
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    wanted = [path for path in found if path.suffix not in LEFT_OUT and path.name[0] != "."]
-    yield from sorted(wanted, key=lambda path: path.name == MANIFEST)
 
 
 def _is_missing(path: Path, folder: Path, target: Path) -> bool:

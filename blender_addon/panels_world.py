@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import bpy
 
-from . import travel, world, world_nodes
+from . import look, travel, world, world_nodes, world_time
 from .layout import sentences
 from .panel_model import Facts
 
@@ -47,6 +47,14 @@ def draw_controls(
         sentences(layout, ["A loop of the history, to look at."], width)
         layout.operator("panoloom.end_preview", icon="LOOP_BACK")
     layout.row().prop(settings, "show_as", expand=True)
+    layout.row().prop(settings, "look", expand=True)
+    told = look.remark(scene.world, scene)
+    if told:
+        sentences(layout, [told], width)
+    rate = world_time.ratio(scene.world, scene)
+    if rate != 1.0:
+        fps = scene.world[world_time.FPS_TAG]
+        layout.prop(settings, "keep_seconds", text=f"Keep its seconds (made for {fps:g} fps)")
     column = layout.column(align=True)
     column.prop(settings, "yaw")
     for socket, text in world_nodes.strengths(scene.world):
@@ -56,7 +64,7 @@ def draw_controls(
 
 
 def _draw_keeping(layout: bpy.types.UILayout, scene: bpy.types.Scene, width: int) -> None:
-    if world.folder_of(scene.world) is None:
+    if world.bundle_of(scene.world) is None:
         return
     if travel.is_kept(scene):
         sentences(layout, ["The loop lies beside this file."], width, icon="FILE_TICK")

@@ -47,6 +47,15 @@ SHOW_ITEMS = [
     ),
     ("FINAL", "Final", "The EXR frames and the full light map: what a saved file renders with"),
 ]
+LOOK_ITEMS = [
+    ("LINEAR", "Scene-linear", "Light as it is: the scene's view shows it as it shows the rest"),
+    (
+        "MATCH",
+        "Match the poster",
+        "What the camera sees undoes the scene's view, so that it has the poster's colours; "
+        "what lights the scene stays as it is",
+    ),
+]
 
 
 def _turned(settings: PanoloomSettings, _context: bpy.types.Context) -> None:
@@ -62,6 +71,10 @@ def _shown_as(settings: PanoloomSettings, _context: bpy.types.Context) -> None:
     # Without the files there is nothing to change to; Apply is the button that says so.
     with contextlib.suppress(PanoloomError):
         world.show_as(scene.world, final=settings.show_as == "FINAL")
+
+
+def _followed(settings: PanoloomSettings, _context: bpy.types.Context) -> None:
+    world.keep_up(settings.id_data)
 
 
 def _quality(settings: PanoloomSettings) -> int:
@@ -156,6 +169,20 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         default="FINAL",
         update=_shown_as,
     )
+    look: EnumProperty(
+        name="Look",
+        description="How the World looks under the scene's view transform",
+        items=LOOK_ITEMS,
+        default="LINEAR",
+        update=_followed,
+    )
+    keep_seconds: BoolProperty(
+        name="Keep its seconds",
+        description="Play a loop of another frame rate as fast as it was made, by leaving out or "
+        "repeating frames; else each frame of the scene shows the next one of the loop",
+        default=True,
+        update=_followed,
+    )
     yaw: FloatProperty(
         name="Turn",
         description="Turn the World to the right, from where the camera looked at Generate",
@@ -175,6 +202,12 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         description="The loop lies beside the .blend, in the folder panoloom, and goes along when "
         "it is saved elsewhere",
         default=False,
+    )
+    vr_dome: BoolProperty(
+        name="Play on a Dome",
+        description="In VR a large sphere plays the loop and the World holds still, so that its "
+        "light is not worked out anew with every frame; without it the World itself plays",
+        default=True,
     )
 
 

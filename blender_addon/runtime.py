@@ -30,6 +30,7 @@ from .session import LinkState, Session
 
 BUSY_S, CONNECTED_S, IDLE_S = 0.03, 0.25, 1.0
 LIBRARY_S = 3.0  # between two looks at what is in the library
+REST_S = 0.6  # of a setting that is being dragged, before the World follows it
 MAX_PROBLEMS = 3
 MAX_EDITS = 2  # of Blender's data in one tick
 
@@ -50,6 +51,7 @@ class Runtime:
         self._looked_at = 0.0
         self._prune_due = False
         self._saved: list[tuple[str, bool, bool]] = []
+        self._unrest: tuple[list[object], float] | None = None
 
     @property
     def session(self) -> Session:
@@ -166,6 +168,7 @@ class Runtime:
         if not rendering:
             self._show()
             self._go_on_keeping()
+            self._keep_up()
         self._collect_problems()
         self._look_at_library()
 
@@ -274,6 +277,19 @@ class Runtime:
         )
         paces = estimate.with_pace(self.history.notes.paces, progress.elapsed_s, table)
         self.history.remember_pace(paces)
+
+    def _keep_up(self) -> None:
+        """Follow a scene's view or frame rate, once it has come to rest."""
+        behind = [scene for scene in bpy.data.scenes if world.is_behind(scene)]
+        if not behind:
+            self._unrest = None
+            return
+        now = [world.asked_of(scene) for scene in behind]
+        if self._unrest is None or self._unrest[0] != now:
+            self._unrest = (now, time.monotonic())
+        elif time.monotonic() - self._unrest[1] >= REST_S:
+            self._unrest = None
+            world.keep_up(behind[0])
 
     def _go_on_keeping(self) -> None:
         if self.keeping is None:

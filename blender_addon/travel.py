@@ -14,7 +14,7 @@ import bpy
 
 from ..shared.errors import PanoloomError
 from . import world
-from .loops import KEPT, MANIFEST, Keeping, kept_folder
+from .loops import KEPT, MANIFEST, Keeping
 
 TICK_BYTES = 16 * 2**20  # at a common disk's speed some hundredths of a second
 ALL = 2**62
@@ -22,42 +22,42 @@ ALL = 2**62
 
 def why_not_keep(scene: bpy.types.Scene) -> str:
     """Why the scene's loop cannot be kept with the file; empty when it can."""
-    folder = world.folder_of(scene.world)
-    if folder is None:
+    bundle = world.bundle_of(scene.world)
+    if bundle is None:
         return "The scene shows no finished loop"
     if not bpy.data.filepath:
         return ""  # it is kept at the first save
     if is_kept(scene):
         return "The loop lies beside this file already"
-    return "" if folder.is_dir() else "The loop's files are not on this computer"
+    return "" if bundle.folder.is_dir() else "The loop's files are not on this computer"
 
 
 def is_kept(scene: bpy.types.Scene) -> bool:
     """Whether the scene's loop lies in the folder of the file."""
-    folder = world.folder_of(scene.world)
-    if folder is None or not bpy.data.filepath:
+    bundle = world.bundle_of(scene.world)
+    if bundle is None or not bpy.data.filepath:
         return False
-    return folder == kept_folder(Path(bpy.data.filepath), folder)
+    return bundle.folder.parent == Path(bpy.data.filepath).parent / KEPT
 
 
 def begin(scene: bpy.types.Scene) -> Keeping | None:
     """Start to keep the scene's loop with the file; None when that waits for the first save.
 
     Raises:
-        PanoloomError: There is no loop to keep.
+        PanoloomError: There is no loop to keep, or a file of it is gone.
     """
-    folder = world.folder_of(scene.world)
-    if folder is None:
+    bundle = world.bundle_of(scene.world)
+    if bundle is None:
         raise PanoloomError("The scene shows no finished loop.")
     scene.panoloom.keep_with_file = True
     if not bpy.data.filepath:
         return None
-    return Keeping(folder, kept_folder(Path(bpy.data.filepath), folder))
+    return Keeping(bundle, bundle.target(Path(bpy.data.filepath)))
 
 
 def finish(scene: bpy.types.Scene, keeping: Keeping) -> None:
     """Let the World read its loop from beside the file, once all is there."""
-    if world.folder_of(scene.world) != keeping.folder:
+    if world.bundle_of(scene.world) != keeping.bundle:
         return  # another loop is shown by now
     world.relink(scene.world, keeping.target, f"//{KEPT}/{keeping.target.name}", reload=True)
     _write_text(keeping.target)
@@ -78,6 +78,8 @@ def before_save(target: str) -> None:
             continue
         try:
             world.show_as(scene.world, final=True)
+            if world.is_behind(scene):
+                world.keep_up(scene)
             if scene.panoloom.keep_with_file:
                 _bring_along(scene, Path(target or bpy.data.filepath))
         except PanoloomError as error:
@@ -92,9 +94,9 @@ def after_save() -> None:
         ours = scene.world
         if world.job_of(ours) is None:
             continue
-        folder = world.folder_of(ours)
-        if scene.panoloom.keep_with_file and folder is not None:
-            own = kept_folder(Path(bpy.data.filepath), folder)
+        bundle = world.bundle_of(ours)
+        if scene.panoloom.keep_with_file and bundle is not None:
+            own = Path(bpy.data.filepath).parent / KEPT / bundle.folder.name
             if own.is_dir():  # it may be a copy that was saved, elsewhere
                 world.relink(ours, own, f"//{KEPT}/{own.name}", reload=True)
             else:
@@ -104,12 +106,12 @@ def after_save() -> None:
 
 
 def _bring_along(scene: bpy.types.Scene, blend: Path) -> None:
-    folder = world.folder_of(scene.world)
-    if folder is None or not blend.name:
+    bundle = world.bundle_of(scene.world)
+    if bundle is None or not blend.name:
         return
-    target = kept_folder(blend, folder)
-    if folder != target:
-        Keeping(folder, target).step(ALL)
+    target = bundle.target(blend)
+    if bundle.folder != target:
+        Keeping(bundle, target).step(ALL)
     _write_text(target)
     world.relink(scene.world, target, _path_in(blend, target), reload=False)
 

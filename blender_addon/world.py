@@ -11,7 +11,7 @@ from pathlib import Path
 
 import bpy
 
-from . import core, job, loops, world_nodes
+from . import core, job, look, loops, world_nodes, world_time
 from .world_nodes import ENVIRONMENT, MAPPING, node
 
 JOB_TAG = "panoloom_job"
@@ -69,7 +69,7 @@ def create(scene: bpy.types.Scene, tag: str, heading: float, name: str) -> bpy.t
     world[JOB_TAG] = tag
     world[HEADING_TAG] = heading
     world_nodes.build(world, heading)
-    world_nodes.set_effort(world, final=False)
+    world_nodes.set_effort(world)
     turn(world, settings.yaw)
     scene.world = world
     if job_of(previous) is not None:
@@ -105,23 +105,24 @@ def show_loop(world: bpy.types.World, folder: Path, num_frames: int, *, final: b
         PanoloomError: Its files are not on this computer.
     """
     path = loops.loop_file(folder, prefer_movie=not final)
-    return show_file(world, loops.LoopFile(path=path, num_frames=num_frames), final=final)
+    fps = loops.fps_of(folder)
+    return show_file(world, loops.LoopFile(path=path, num_frames=num_frames, fps=fps), final=final)
 
 
 def show_file(world: bpy.types.World, loop: loops.LoopFile, *, final: bool) -> str:
     """Show a movie, a sequence or a still; returns what `show_loop` returns."""
     image = bpy.data.images.load(str(loop.path), check_existing=False)
     image.name = f"Panoloom {loops.folder_of_loop(loop.path).name}"
-    num_frames = loop.num_frames
+    num_frames, fps = loop.num_frames, loop.fps
     if image.source == "MOVIE":
-        num_frames = num_frames or image.frame_duration
+        num_frames, fps = num_frames or image.frame_duration, fps or _fps_of_movie(loop.path)
     elif num_frames > 1:
         image.source = "SEQUENCE"
     is_linear = loop.path.suffix.lower() in (".exr", ".hdr")
     remark = _read_as(image, LINEAR if is_linear else SRGB)
     offset = 0 if image.source == "MOVIE" else loop.first_number - 1
-    _swap(world, image, num_frames=max(1, num_frames), offset=offset)
-    world_nodes.set_effort(world, final=final)
+    _swap(world, image, num_frames=max(1, num_frames), offset=offset, fps=fps)
+    world_nodes.set_effort(world, final_width=image.size[0] if final else 0)
     return remark
 
 
@@ -133,14 +134,13 @@ def show_as(world: bpy.types.World, *, final: bool) -> str:
     """
     folder = folder_of(world)
     shown = node(world, ENVIRONMENT)
-    if folder is None or shown is None:
-        world_nodes.set_effort(world, final=final)
+    image = shown.image if shown is not None else None
+    wanted = None if folder is None else loops.loop_file(folder, prefer_movie=not final)
+    if image is None or wanted in (None, Path(bpy.path.abspath(image.filepath))):
+        width = image.size[0] if final and image is not None else 0
+        world_nodes.set_effort(world, final_width=width)
         return ""
-    wanted = loops.loop_file(folder, prefer_movie=not final)
-    if wanted == Path(bpy.path.abspath(shown.image.filepath)):
-        world_nodes.set_effort(world, final=final)
-        return ""
-    relative = shown.image.filepath.startswith("//")
+    relative = image.filepath.startswith("//")
     remark = show_loop(world, folder, shown.image_user.frame_duration, final=final)
     if relative:
         shown.image.filepath_raw = bpy.path.relpath(str(wanted))
@@ -182,6 +182,32 @@ def turn(world: bpy.types.World, yaw: float) -> None:
     if mapping is not None:
         rotation = core.mapping_rotation(world[HEADING_TAG], yaw)
         mapping.inputs["Rotation"].default_value[2] = rotation
+
+
+def keep_up(scene: bpy.types.Scene) -> None:
+    """Let our World follow what the scene asks of its time and its look, and its view and rate."""
+    world = scene.world
+    if job_of(world) is None:
+        return
+    world_time.keep_time(world, scene)
+    if scene.panoloom.look == "MATCH":
+        folder = folder_of(world)
+        look.set_match(world, scene, folder / loops.POSTER if folder is not None else None)
+    else:
+        look.set_linear(world)
+
+
+def is_behind(scene: bpy.types.Scene) -> bool:
+    """Whether `keep_up` has something to do: the scene's frame rate or its view changed."""
+    world = scene.world
+    if job_of(world) is None:
+        return False
+    return world_time.is_late(world, scene) or look.is_stale(world, scene)
+
+
+def asked_of(scene: bpy.types.Scene) -> tuple[str, float]:
+    """The view and the frame rate of a scene, to see whether they are being changed."""
+    return look.view_of(scene), world_time.scene_fps(scene)
 
 
 # A loop on trial --------------------------------------------------------------------------------
@@ -250,18 +276,38 @@ def loops_shown() -> set[Path]:
     return {loops.folder_of_loop(Path(bpy.path.abspath(path))) for path in paths if path}
 
 
-def relink(world: bpy.types.World, folder: Path, path: str, *, reload: bool) -> None:
+def bundle_of(world: bpy.types.World | None) -> loops.Bundle | None:
+    """The files that our World shows: a loop of the engine, or a file that was loaded.
+
+    None for the user's World, and for a preview, which lies in the .blend itself.
+    """
+    folder = folder_of(world)
+    if folder is not None:
+        return loops.Bundle(folder)
+    shown = node(world, ENVIRONMENT) if job_of(world) is not None else None
+    image = shown.image if shown is not None else None
+    if image is None or not image.filepath or image.packed_file is not None:
+        return None
+    path = Path(bpy.path.abspath(image.filepath))
+    first = world.get(world_time.BASE_TAG, 0) + 1
+    count = shown.image_user.frame_duration if image.source == "SEQUENCE" else 1
+    return loops.Bundle(
+        path.parent, loops.LoopFile(path=path, num_frames=count, first_number=first)
+    )
+
+
+def relink(world: bpy.types.World, target: Path, path: str, *, reload: bool) -> None:
     """Let our World read its loop from another folder.
 
     Args:
-        folder: Where the loop lies now.
+        target: Where the files lie now.
         path: The same folder as it is to stand in the file, for instance "//panoloom/sea-1".
         reload: Whether the path can be read already.
     """
     image = node(world, ENVIRONMENT).image
-    current = Path(bpy.path.abspath(image.filepath))
-    inner = current.relative_to(loops.folder_of_loop(current)).as_posix()
-    if not (folder / inner).is_file():
+    bundle = bundle_of(world)
+    inner = Path(bpy.path.abspath(image.filepath)).relative_to(bundle.folder).as_posix()
+    if not (target / inner).is_file():
         return
     image.filepath_raw = f"{path}/{inner}"
     if reload:
@@ -274,7 +320,12 @@ def reload(world: bpy.types.World) -> None:
 
 
 def _swap(
-    world: bpy.types.World, image: bpy.types.Image, *, num_frames: int, offset: int = 0
+    world: bpy.types.World,
+    image: bpy.types.Image,
+    *,
+    num_frames: int,
+    offset: int = 0,
+    fps: float = 0.0,
 ) -> None:
     shown = node(world, ENVIRONMENT)
     if shown is None:  # the artist took it out: there is no place to show this
@@ -282,14 +333,20 @@ def _swap(
         return
     old = shown.image
     shown.image = image
-    user = shown.image_user
-    user.frame_duration = num_frames
-    user.frame_start = 1
-    user.frame_offset = offset
-    user.use_cyclic = True
-    user.use_auto_refresh = num_frames > 1
+    world_time.set_frames(world, num_frames=num_frames, offset=offset, fps=fps)
+    for scene in bpy.data.scenes:
+        if scene.world == world:
+            keep_up(scene)
     if old is not None and old != image and old.users == 0:
         bpy.data.images.remove(old)
+
+
+def _fps_of_movie(path: Path) -> float:
+    """Frames a second that a movie names; 0 when it names none."""
+    clip = bpy.data.movieclips.load(str(path), check_existing=False)
+    fps = clip.fps
+    bpy.data.movieclips.remove(clip)
+    return fps
 
 
 def _read_as(image: bpy.types.Image, names: tuple[str, ...]) -> str:

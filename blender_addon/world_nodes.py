@@ -15,7 +15,7 @@ ENVIRONMENT = "Panoloom Environment"
 MAPPING = "Panoloom Mapping"
 VISIBLE = "Panoloom Visible"
 LIGHT = "Panoloom Light"
-MAP_RESOLUTION = 256  # of Cycles' importance map; automatic costs seconds a frame on a moving World
+LOOKING_MAP, WIDEST_MAP = 256, 2048  # columns of Cycles' importance map
 PREVIEW_PROBE, FINAL_PROBE = "512", "1024"  # of EEVEE's sphere probe; the second is its default
 
 
@@ -65,16 +65,24 @@ def copy_strengths(source: bpy.types.World, target: bpy.types.World) -> None:
             theirs.inputs["Strength"].default_value = ours.inputs["Strength"].default_value
 
 
-def set_effort(world: bpy.types.World, *, final: bool) -> None:
-    """How much light sampling may cost: a small map while one looks, the full one for finals."""
+def set_effort(world: bpy.types.World, *, final_width: int = 0) -> None:
+    """How much light sampling may cost: a small map while one looks, a full one for finals.
+
+    Cycles' own choice ("automatic") takes three to six times as long to build, which it does for
+    every frame of a moving World, and samples no better than a map as wide as the picture, or 2048.
+
+    Args:
+        final_width: Of the picture, in pixels; 0 while one looks.
+    """
     cycles = getattr(world, "cycles", None)  # absent when the Cycles add-on is switched off
     if cycles is not None:
-        cycles.sampling_method = "AUTOMATIC" if final else "MANUAL"
-        cycles.sample_map_resolution = MAP_RESOLUTION
+        cycles.sampling_method = "MANUAL"
+        width = min(max(final_width, LOOKING_MAP), WIDEST_MAP) if final_width else LOOKING_MAP
+        cycles.sample_map_resolution = width
     if hasattr(world, "sun_threshold"):  # EEVEE from 4.3 on: no sun is cut out of a moving sky
         world.sun_threshold = 0.0
     if hasattr(world, "probe_resolution"):
-        world.probe_resolution = FINAL_PROBE if final else PREVIEW_PROBE
+        world.probe_resolution = FINAL_PROBE if final_width else PREVIEW_PROBE
 
 
 def _add(tree: bpy.types.NodeTree, kind: str, name: str, place: tuple[int, int]) -> bpy.types.Node:

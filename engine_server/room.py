@@ -16,6 +16,8 @@ from ..shared.jobs import JobSpec
 EXR_BYTES_PER_PIXEL = 6.0
 """Three half floats; ZIP only makes it less."""
 VIDEO_BYTES_PER_PIXEL = 0.5
+PREVIEW_WIDTH = 2048
+"""A wider loop has a second movie of this width, for looking at it."""
 PICTURES_BYTES_PER_PIXEL = 4.0
 LATENTS_BYTES_PER_PIXEL = 1.25
 """Of a latent frame: eight float32 for 8x8 pixels, of a grid half as fine again each way."""
@@ -31,6 +33,8 @@ def estimate_bytes(spec: JobSpec) -> int:
     """An upper bound of what the finished folder of `spec` takes on the disk."""
     pixels = spec.width * spec.height
     per_frame = EXR_BYTES_PER_PIXEL + VIDEO_BYTES_PER_PIXEL
+    if spec.width > PREVIEW_WIDTH:
+        per_frame += VIDEO_BYTES_PER_PIXEL * (PREVIEW_WIDTH / spec.width) ** 2
     latent_frames = max(spec.num_frames, LATENT_FRAMES_PER_S * spec.num_frames / spec.fps)
     per_pixel = (
         per_frame * spec.num_frames

@@ -1,7 +1,8 @@
 """A job's pictures into its folder: written under a temporary name, renamed when whole.
 
     <library>/<slug>-<id>/  manifest.json  loop.mp4  frames/loop_0001.exr …
-                            poster.png  contact-sheet.png  latents.safetensors
+                            preview.mp4 (2048 wide, of a wider loop)  poster.png
+                            contact-sheet.png  latents.safetensors
 
 The id is a hash of the resolved job and of what made it, so that the same job on the same machine
 lands in the same folder. A folder that is there is never touched.
@@ -16,7 +17,7 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -28,13 +29,13 @@ from ...shared.jobs import ArtifactRef, JobSpec, is_job_id
 from ...shared.latents import NAME as LATENTS_NAME
 from ...shared.latents import LatentsHead
 from ..colour import linear_to_srgb
-from ..room import check_room, estimate_bytes, write_failed
+from ..room import PREVIEW_WIDTH, check_room, estimate_bytes, write_failed
 from . import manifest
 from .exr import half_light, write_exr
 from .inspector import Inspection, Inspector
 from .interpolate import at_rate
 from .latents import write_latents
-from .pictures import contact_sheet, write_poster
+from .pictures import contact_sheet, shrunk, write_poster
 from .repaint import SHEET_NAME, BeforeAfterSheet, OldFrames
 from .video import VideoWriter, exact_fps
 
@@ -135,11 +136,13 @@ class ArtifactWriter:
             surface=spec.surface,
         )
         sheet = contact_sheet(spec)
-        with self._video() as video:
+        with self._movie("loop.mp4", spec.width, spec.height) as video, self._preview() as small:
             for index, (light, frame) in enumerate(self._joined(finished, old)):
                 with self._disk_errors():
                     write_exr(self._frame_path(index), light, fps=self._fps, surface=spec.surface)
                     video.add(frame)
+                    if small is not None:
+                        small.add(shrunk(frame, *self._preview_size))
                     if index == 0:
                         write_poster(self._partial / "poster.png", frame)
                 sheet.add(index, frame)
@@ -251,15 +254,23 @@ class ArtifactWriter:
     def _frame_path(self, index: int) -> Path:
         return self._partial / "frames" / FRAME_NAME.format(index + 1)
 
+    def _preview(self) -> AbstractContextManager[VideoWriter | None]:
+        """A movie that Blender plays lightly, of a loop that is wider; as short groups as any."""
+        if self._spec.width <= PREVIEW_WIDTH:
+            return nullcontext()
+        height, width = self._preview_size
+        return self._movie(manifest.PREVIEW_NAME, width, height)
+
+    @property
+    def _preview_size(self) -> tuple[int, int]:
+        rows = self._spec.height * PREVIEW_WIDTH / self._spec.width
+        return 2 * max(1, round(rows / 2)), PREVIEW_WIDTH
+
     @contextmanager
-    def _video(self) -> Iterator[VideoWriter]:
+    def _movie(self, name: str, width: int, height: int) -> Iterator[VideoWriter]:
         with self._disk_errors():
-            video = VideoWriter(
-                self._partial / "loop.mp4",
-                width=self._spec.width,
-                height=self._spec.height,
-                fps=self._fps,
-            )
+            path = self._partial / name
+            video = VideoWriter(path, width=width, height=height, fps=self._fps)
         try:
             yield video
         except BaseException:

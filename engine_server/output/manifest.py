@@ -16,6 +16,7 @@ from ...shared.errors import InvalidJob
 from ...shared.jobs import JobSpec
 
 NAME = "manifest.json"
+PREVIEW_NAME = "preview.mp4"
 FORMAT = "panoloom.artifact"
 FORMAT_VERSION = 1
 MAX_BYTES = 16 * 2**20
@@ -139,7 +140,7 @@ def file_sha256(path: Path) -> str:
 def _entry(folder: Path, path: Path) -> dict[str, Any]:
     return {
         "path": path.relative_to(folder).as_posix(),
-        "kind": _KINDS.get(path.suffix, path.stem),
+        "kind": path.stem if path.name == PREVIEW_NAME else _KINDS.get(path.suffix, path.stem),
         "bytes": path.stat().st_size,
         "sha256": file_sha256(path),
     }

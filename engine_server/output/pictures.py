@@ -58,12 +58,16 @@ def preview_jpeg(frame: np.ndarray, max_width: int = 512) -> tuple[bytes, int, i
     height, width = frame.shape[:2]
     if width > max_width:
         height, width = max(round(height * max_width / width), 1), max_width
-        frame = cv2.resize(
-            np.asarray(frame, np.float32), (width, height), interpolation=cv2.INTER_AREA
-        )
+        frame = shrunk(frame, height, width)
     stream = io.BytesIO()
     Image.fromarray(eight_bit(frame)).save(stream, "JPEG", quality=JPEG_QUALITY)
     return stream.getvalue(), width, height
+
+
+def shrunk(frame: np.ndarray, height: int, width: int) -> np.ndarray:
+    """`frame` [H, W, 3], averaged down to float32 [height, width, 3]."""
+    whole = np.ascontiguousarray(frame, np.float32)
+    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 
 class ContactSheet:

@@ -40,7 +40,7 @@ def test_file_that_has_a_place_gets_its_loop_by_the_tick(kept):
 def test_preview_is_shown_again_after_a_save(kept):
     facts, _ = kept
     assert facts["after_save"][0][1]
-    assert facts["after_save"][1] == "MANUAL"
+    assert facts["after_save"][1] == "512"
 
 
 def test_saving_a_copy_elsewhere_changes_nothing_here(kept):
@@ -66,6 +66,6 @@ def test_moved_file_shows_the_final_loop_without_library_and_extension(
         "source": "SEQUENCE",
         "rendered": [0.0, 0.0, 0.25, 0.25, 0.25, 0.25],  # of loop frames 1, 2 and 2
         "frames": [4, True],
-        "map": "AUTOMATIC",
+        "map": ["MANUAL", 256],
         "text": True,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -155,3 +156,16 @@ def test_words_of_every_style_are_known_to_the_preview_model():
     for title, words in core.STYLES.values():
         _, ignored = tokenize(words)
         assert ignored == (), title
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.8, 0.999, 1.25, 30 / 23.976, 2.5])
+@pytest.mark.parametrize(("num_frames", "offset"), [(1 + 7, 0), (150, 6), (7, 0)])
+def test_retimed_scene_frame_shows_the_loop_frame_of_its_moment(rate, num_frames, offset):
+    formula = core.retiming(rate, num_frames, offset)
+    exact = Fraction(repr(rate))
+    for frame in (-1000, -7, 0, 1, 2, 3, 6, 11, num_frames + 1, 5 * num_frames + 3, 4001):
+        words = {"frame": float(frame), "floor": math.floor, "fmod": math.fmod}
+        added = eval(formula, {"__builtins__": {}}, words)  # as Blender's driver does
+        shown = (frame - 1) % num_frames + added - offset  # counted from 0
+        assert shown == math.floor((frame - 1) * exact + Fraction(1, 10**6)) % num_frames
+    assert len(formula) < 256  # all that a driver holds

@@ -75,6 +75,21 @@ def test_every_file_shows_the_same_frame(tmp_path, small_spec):
         assert sum(1 for _ in container.decode(video=0)) == 4
 
 
+def test_wide_loop_has_a_second_movie_that_blender_plays_lightly(tmp_path, small_spec, monkeypatch):
+    assert artifact.PREVIEW_WIDTH == 2048
+    monkeypatch.setattr(artifact, "PREVIEW_WIDTH", 16)
+    folder = Path(write(tmp_path, small_spec).folder)
+    with av.open(str(folder / "preview.mp4")) as container:
+        small = [f.to_ndarray(format="rgb24") / 255 for f in container.decode(video=0)]
+    assert len(small) == 4
+    assert small[0].shape == (8, 16, 3)
+    for made, frame in zip(small, loop_of(small_spec), strict=True):
+        assert np.abs(made - frame.reshape(8, 4, 16, 4, 3).mean(axis=(1, 3))).mean() < 0.05
+    kinds = {entry["path"]: entry["kind"] for entry in load_manifest(folder)["files"]}
+    assert (kinds["loop.mp4"], kinds["preview.mp4"]) == ("video", "preview")
+    assert verify_artifact(folder) == []
+
+
 def test_frames_are_interpolated_up_to_the_asked_number(tmp_path, small_spec):
     spec = dataclasses.replace(small_spec, num_frames=12, fps=24.0)
     done = []

@@ -34,7 +34,7 @@ def main(blend: str) -> dict[str, object]:
         "source": image.source,
         "rendered": rendered(Path(blend).parent),
         "frames": [user.frame_duration, user.use_cyclic],
-        "map": world.cycles.sampling_method,
+        "map": [world.cycles.sampling_method, world.cycles.sample_map_resolution],
         "text": any(text.name.endswith(".json") for text in bpy.data.texts),
     }
 

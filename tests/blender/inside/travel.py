@@ -57,8 +57,7 @@ def main(folder: str) -> dict[str, object]:
         stage.tick()
     facts["kept_by_the_tick"] = shown(scene)
     bpy.ops.wm.save_mainfile()
-    cycles = scene.world.cycles
-    facts["after_save"] = [shown(scene), cycles.sampling_method]
+    facts["after_save"] = [shown(scene), scene.world.probe_resolution]
     found = stage.state.history.notes.used_by
     return facts | {"remembered": found}
 
