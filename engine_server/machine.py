@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -24,6 +25,37 @@ def nvidia_gpus() -> list[str]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """A GPU and its memory, bytes."""
+
+    name: str
+    total_bytes: int
+    free_bytes: int
+
+
+def gpu_memory() -> list[Gpu]:
+    """Every GPU that NVIDIA's driver lists, with its memory; empty without a driver."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    words = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return parse_gpus(done.stdout) if done.returncode == 0 else []
+
+
+def parse_gpus(text: str) -> list[Gpu]:
+    """The driver's lines of name, total and free MiB; lines of another kind are left out."""
+    found = re.findall(r"^(.+), *(\d+), *(\d+) *$", text, re.MULTILINE)
+    return [
+        Gpu(name=name.strip(), total_bytes=int(total) * 2**20, free_bytes=int(free) * 2**20)
+        for name, total, free in found
+    ]
+
+
 def memory_bytes() -> tuple[int, int] | None:
     """(total, available) memory, or None where the system does not tell."""
     try:
@@ -38,6 +70,15 @@ def memory_bytes() -> tuple[int, int] | None:
         return total, total
     except (AttributeError, ValueError, OSError):
         return None
+
+
+def multiplies_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 itself, where the system tells."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return "avx512_bf16" in text or "amx_bf16" in text
 
 
 def blender_program() -> str:

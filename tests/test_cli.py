@@ -104,7 +104,7 @@ def test_module_and_program_are_the_same():
         (["sea", "--fps", "inf"], "above 0"),
         (["sea", "--seed", "-1"], "seed"),
         (["sea", "--guidance", "nan"], "guidance"),
-        (["sea", "--model", "sora"], "Known: preview"),
+        (["sea", "--model", "sora"], "Known: "),
         (["sea", "--mask", "x.png"], "--reference"),
         (["sea", "--reference", "nowhere.png"], "cannot be read"),
         (["sea", "--reference-at", "0,0,60"], "--reference"),

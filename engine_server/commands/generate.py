@@ -21,7 +21,9 @@ from ...shared.jobview import JobView
 from ...shared.remote import RemoteEngine
 from ...shared.wire import new_id
 from ..client import Engine
+from ..models import catalog
 from .access import add_engine_words, add_library_word, engine_or_own, library_of, remote_of
+from .dry_run import foretell
 from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED, WRONG_WORDS
 from .phase_clock import PhaseClock
 from .progress_bar import ProgressBar, readable_time
@@ -45,13 +47,18 @@ def add_to(commands: Any) -> None:
     add_library_word(parser, "--out", "--library")
     add_engine_words(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
+    dry = "only say what it needs of memory, disk and time, and how it would be done here"
+    parser.add_argument("--dry-run", action="store_true", help=dry)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Check, submit, watch, report."""
+    if options.dry_run:
+        return foretell(options)
     remote = remote_of(options)
-    return make(request_from(options), library_of(options), as_json=options.json, remote=remote)
+    request = request_from(options, is_elsewhere=remote is not None)
+    return make(request, library_of(options), as_json=options.json, remote=remote)
 
 
 def make(
@@ -61,7 +68,8 @@ def make(
     view, clock = JobView(job_id=new_id()), PhaseClock()
     with ProgressBar() as bar:
         if request.estimate_s >= LONG_S:
-            bar.say(f"This takes about {readable_time(request.estimate_s)} on two CPU cores.")
+            machine = catalog.find(request.spec.model).pace.machine
+            bar.say(f"This takes about {readable_time(request.estimate_s)} on {machine}.")
         try:
             carry_out(library, request, view, bar, clock, remote)
         except EngineUnreachable:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...shared.errors import InvalidJob
-from ...shared.jobs import JobSpec, Reference
+from ...shared.jobs import JobSpec, Lora, Reference
 from ..broker.images import check_mask_size, read_head, reference_sides
 from ..models import catalog
 from .directions import add_direction_words, angles, places_of
@@ -45,26 +45,24 @@ def add_job_words(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", nargs="?", default="", metavar="PROMPT", help="what to show")
     add = parser.add_argument
     add("--model", default=DEFAULTS.model, help="which model (default: %(default)s)")
-    size = f"{DEFAULTS.width}x{DEFAULTS.height}"
-    add(
-        "--size",
-        default=size,
-        metavar="WxH",
-        help="pixels; 2:1 but for a planar picture (%(default)s)",
-    )
+    add("--size", metavar="WxH", help="pixels; 2:1 but for a planar picture (the model's smallest)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--frames", type=int, metavar="N", help="frames of the loop")
     length.add_argument("--seconds", type=float, metavar="S", help="length of the loop (5)")
     add("--fps", type=float, metavar="F", help="frames a second (default: see below)")
     add("--seed", type=int, default=DEFAULTS.seed, help="same seed, same pictures")
-    add("--steps", type=int, default=DEFAULTS.steps, help="denoising steps (%(default)s)")
-    add("--guidance", type=float, default=DEFAULTS.guidance_scale, metavar="G",
-        help="how strictly the prompt is followed, 1 is off (%(default)s)")  # fmt: skip
+    steps = "denoising steps, or those of every stage from coarse to fine (what the model wants)"
+    add("--steps", metavar="N[,N...]", help=steps)
+    add("--guidance", type=float, metavar="G",
+        help="how strictly the prompt is followed, 1 is off (what the model wants)")  # fmt: skip
     add("--method", default=DEFAULTS.method, help="how views agree (%(default)s)")
     add("--negative", default="", metavar="PROMPT", help="what to steer away from")
     add("--no-loop", dest="loop", action="store_false", help="a clip with two ends")
     add("--no-ring", dest="ring", action="store_false",
         help="a planar picture whose sides do not meet")  # fmt: skip
+    add("--lora", action="append", default=[], metavar="ID[@REVISION][:WEIGHT]",
+        help="a change to the model's weights; may be given again")  # fmt: skip
+    add("--ring-rope", default="", metavar="AXES", help="time,width: told to go all round")
     add_direction_words(parser)
     add = parser.add_argument_group("a picture to start from").add_argument
     add("--reference", type=Path, metavar="IMG", help="a panorama, or a photograph")
@@ -74,16 +72,32 @@ def add_job_words(parser: argparse.ArgumentParser) -> None:
     add("--strength", type=float, metavar="X", help="0 keeps the picture, 1 only its mask")
 
 
-def request_from(options: argparse.Namespace) -> Request:
+def request_from(options: argparse.Namespace, *, is_elsewhere: bool = False) -> Request:
     """What was asked for, checked against everything that can be known before work begins.
+
+    Args:
+        is_elsewhere: The engine is on another machine, which knows best what is installed there.
 
     Raises:
         InvalidJob: `details["field"]` names the word to change.
         ModelNotInstalled: The model's weights are not on this machine.
     """
-    width, height = parse_size(options.size)
+    spec, blobs = spec_from(options)
+    planned = catalog.outline(spec) if is_elsewhere else catalog.plan(spec)
+    estimate_s = catalog.estimate_s(planned)
+    return Request(spec=spec, estimate_s=estimate_s, blobs=blobs)
+
+
+def spec_from(options: argparse.Namespace) -> tuple[JobSpec, tuple[bytes, ...]]:
+    """The job and the bytes its references are hashes of, whether the model is here or not.
+
+    Raises:
+        InvalidJob: `details["field"]` names the word to change.
+    """
     card = catalog.find(options.model)
+    width, height = parse_size(options.size) if options.size else card.ladder[0].size
     num_frames, fps = frames_and_fps(options.frames, options.seconds, options.fps, card.fps)
+    steps = parse_steps(options.steps) if options.steps else (card.steps,)
     spec = JobSpec(
         prompt=options.prompt,
         negative_prompt=options.negative,
@@ -95,19 +109,67 @@ def request_from(options: argparse.Namespace) -> Request:
         loop=options.loop,
         method=options.method,
         model=options.model,
-        steps=options.steps,
-        guidance_scale=options.guidance,
+        steps=steps[0],
+        guidance_scale=card.guidance_scale if options.guidance is None else options.guidance,
         sky=options.sky,
         horizon=options.horizon,
         ground=options.ground,
         places=places_of(options),
         ring=options.ring,
+        loras=tuple(parse_lora(text) for text in options.lora),
+        ring_rope=tuple(word.strip() for word in options.ring_rope.split(",") if word.strip()),
     )
     reference, blobs = _reference(options, spec)
     spec = replace(spec, reference=reference)
     spec.validate()
-    estimate_s = catalog.estimate_s(catalog.plan(spec))
-    return Request(spec=spec, estimate_s=estimate_s, blobs=blobs)
+    return (_with_stage_steps(spec, steps) if len(steps) > 1 else spec), blobs
+
+
+def parse_steps(text: str) -> tuple[int, ...]:
+    """Steps of "24", or of every stage in "24,10,6".
+
+    Raises:
+        InvalidJob: It does not read like that.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as why:
+        raise InvalidJob(
+            f"Steps are a whole number, or one for every stage like 24,10,6, not '{text}'.",
+            field="steps",
+        ) from why
+
+
+def _with_stage_steps(spec: JobSpec, steps: tuple[int, ...]) -> JobSpec:
+    stages = catalog.outline(spec).stages
+    if len(steps) != len(stages):
+        sizes = ", ".join(f"{stage.width}x{stage.height}" for stage in stages)
+        raise InvalidJob(
+            f"{len(steps)} numbers of steps for {len(stages)} stages ({sizes}): give one for each, "
+            "or one for the first.",
+            field="steps",
+            nearest=len(stages),
+        )
+    made = zip(stages, steps, strict=True)
+    spec = replace(spec, stages=tuple(replace(stage, steps=count) for stage, count in made))
+    spec.validate()
+    return spec
+
+
+def parse_lora(text: str) -> Lora:
+    """The LoRA of "owner/name@revision:weight"; revision and weight may be left out.
+
+    Raises:
+        InvalidJob: The weight is no number.
+    """
+    named, colon, weight = text.partition(":")
+    lora_id, _, revision = named.partition("@")
+    try:
+        return Lora(id=lora_id, revision=revision, weight=float(weight) if colon else 1.0)
+    except ValueError as why:
+        raise InvalidJob(
+            f"The weight of a LoRA is a number, like {named}:0.8, not '{weight}'.", field="loras"
+        ) from why
 
 
 def parse_size(text: str) -> tuple[int, int]:

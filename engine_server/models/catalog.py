@@ -172,6 +172,7 @@ def outline(spec: JobSpec) -> JobSpec:
         )
     _check_options(spec, card)
     _check_length(spec, card)
+    _check_rings(spec, card)
     return replace(
         spec, view_batch=min(spec.view_batch, card.view_batch), stages=_stages(spec, card)
     )
@@ -187,6 +188,34 @@ def _check_options(spec: JobSpec, card: ModelCard) -> None:
                 field=field,
                 known=able,
             )
+
+
+def _check_rings(spec: JobSpec, card: ModelCard) -> None:
+    """Only a window that goes all round can be told that it does."""
+    able = {"time": ("fused", "planar", "whole"), "width": ("whole",)}
+    for axis in spec.ring_rope:
+        if spec.method not in able[axis]:
+            raise InvalidJob(
+                f"Ring-RoPE in {axis} needs windows that go all round, which those of method "
+                f"'{spec.method}' do not. Methods whose windows do: {', '.join(able[axis])}.",
+                field="ring_rope",
+                known=list(able[axis]),
+            )
+    if "time" not in spec.ring_rope:
+        return
+    if not spec.loop:
+        raise InvalidJob("Ring-RoPE in time is for loops.", field="ring_rope")
+    made = card.model_frames(spec.num_frames / spec.fps)
+    window = card.window_frames * card.ratio_t
+    if made != window:
+        nearest = round(card.least_seconds * spec.fps)
+        raise InvalidJob(
+            f"With ring-RoPE in time one window is the loop: {window} of the model's frames, "
+            f"{card.least_seconds:g} s; {spec.num_frames} frames at {spec.fps:g} fps take {made}. "
+            f"Ask for {nearest} frames, or leave ring-RoPE in time out.",
+            field="num_frames",
+            nearest=nearest,
+        )
 
 
 def _check_length(spec: JobSpec, card: ModelCard) -> None:
@@ -219,20 +248,23 @@ def _stages(spec: JobSpec, card: ModelCard) -> tuple[Stage, ...]:
     return plane_stages(spec, ratio_s=card.ratio_s, window=card.window, most_px=most_px)
 
 
-def estimate_s(planned: JobSpec) -> float:
-    """About how many seconds a planned job takes on the machine of the model's `Pace`.
-
-    Counts evaluations: windows in space and in time, twice with guidance.
-    """
+def evaluations(planned: JobSpec) -> float:
+    """About how many windows the network sees: in space and in time, twice with guidance."""
     card = find(planned.model)
     frames = card.model_frames(planned.num_frames / planned.fps) // card.ratio_t
     in_time = max(2, math.ceil(frames / max(1, card.window_frames - 2)))
     passes = 2 if planned.guidance_scale != 1 else 1
     made = planned.stages[planned.base.stage if planned.base else 0 :]
-    count = sum(stage.steps * _windows(stage, planned, card) for stage in made) * in_time * passes
+    count = sum(stage.steps * _windows(stage, planned, card) for stage in made)
+    return count * in_time * passes
+
+
+def estimate_s(planned: JobSpec) -> float:
+    """About how many seconds a planned job takes on the machine of the model's `Pace`."""
+    pace = find(planned.model).pace
     written_megapixels = planned.width * planned.height * planned.num_frames / 1e6
-    pace = card.pace
-    return pace.start_s + count * pace.evaluation_s + written_megapixels * pace.megapixel_s
+    made_s = evaluations(planned) * pace.evaluation_s
+    return pace.start_s + made_s + written_megapixels * pace.megapixel_s
 
 
 def _windows(stage: Stage, planned: JobSpec, card: ModelCard) -> float:

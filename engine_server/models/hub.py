@@ -99,10 +99,11 @@ def wanted(source: Source, names: list[str]) -> dict[str, str]:
                 f"{source.repository} has no folder '{part}', which this model needs.",
                 field="source",
             )
-        if part and pickles and not weights:
+        is_folder = bool(part) or len(source.parts) == 1
+        if is_folder and pickles and not weights:
             raise InvalidJob(_only_pickles(source.repository, pickles[0]), field="source")
         texts = [name for name in inside if name.endswith(_TEXTS)]
-        for name in [*(texts if part else _root_texts(texts)), *(weights if part else [])]:
+        for name in [*texts, *weights] if is_folder else _root_texts(texts):
             taken[name] = str(PurePosixPath(source.into) / _without_variant(name, source.variant))
     return taken
 
@@ -152,7 +153,7 @@ def _fetch_rest(
     from huggingface_hub.utils import build_hf_headers
     from tqdm import tqdm
 
-    class Silent(tqdm[None]):
+    class Silent(tqdm):  # pyright: ignore[reportMissingTypeArgument]
         def __init__(self, *args: object, **words: object) -> None:
             super().__init__(*args, **{**words, "disable": True})  # pyright: ignore
 
@@ -227,8 +228,8 @@ def _sentences(repository: str, endpoint: str, *, place: Path | None = None) -> 
                 path=str(place),
             ) from why
         raise _no_answer(repository, endpoint, why) from why
-    except Exception as why:
-        raise _no_answer(repository, endpoint, why) from why
+    except errors.HTTPError as why:  # pyright: ignore[reportPrivateImportUsage]
+        raise _no_answer(repository, endpoint, why) from why  # of the library's HTTP client
 
 
 def _no_answer(repository: str, endpoint: str, why: Exception) -> ModelNotInstalled:
@@ -257,7 +258,7 @@ def _folder(name: str) -> str:
 
 def _root_texts(texts: list[str]) -> list[str]:
     """At the root only what tells of the parts."""
-    return [name for name in texts if name in ("model_index.json", "config.json")]
+    return [name for name in texts if name == "model_index.json"]
 
 
 def _is_wanted_weight(name: str, variant: str) -> bool:
