@@ -19,8 +19,9 @@ def unregister() -> None:
     """Take everything back in reverse order."""
     import bpy
 
-    from . import properties, timer
+    from . import properties, timer, vr
 
+    vr.leave()
     timer.detach()
     properties.detach()
     for cls in reversed(_classes()):
@@ -28,7 +29,16 @@ def unregister() -> None:
 
 
 def _classes() -> tuple[type, ...]:
-    from . import operators, operators_history, operators_world, panels, preferences, properties
+    from . import (
+        operators,
+        operators_history,
+        operators_vr,
+        operators_world,
+        panels,
+        preferences,
+        properties,
+    )
 
-    buttons = (*operators.CLASSES, *operators_world.CLASSES, *operators_history.CLASSES)
+    parts = (operators, operators_world, operators_history, operators_vr)
+    buttons = [button for part in parts for button in part.CLASSES]
     return (*preferences.CLASSES, *properties.CLASSES, *buttons, *panels.CLASSES)

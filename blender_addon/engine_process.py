@@ -1,7 +1,7 @@
 """Find, start, watch and stop the engine that the user installed. No Blender.
 
 The engine is a program of its own and outlives Blender: jobs go on when the window is closed.
-Nothing is installed from here. No other file of the add-on reads settings from the environment.
+Nothing is installed from here. Settings of our own are read from the environment here alone.
 """
 
 from __future__ import annotations

@@ -56,6 +56,22 @@ def keep_time(world: bpy.types.World, scene: bpy.types.Scene) -> None:
         return
     _drop_driver(user)
     user.frame_offset = world.get(BASE_TAG, user.frame_offset)
+    _drive(user, wanted)
+
+
+def copy_driver(source: bpy.types.ImageUser, target: bpy.types.ImageUser) -> None:
+    """Let another picture keep the time that ours keeps."""
+    _drive(target, _expression(source))
+
+
+def length(world: bpy.types.World, scene: bpy.types.Scene) -> int:
+    """Frames of the scene in one round of our World's loop; 1 of a still."""
+    user = node(world, world_nodes.ENVIRONMENT).image_user
+    rate = ratio(world, scene) if _expression(user) else 1.0
+    return max(1, round(user.frame_duration / rate))
+
+
+def _drive(user: bpy.types.ImageUser, wanted: str) -> None:
     if wanted:
         driver = user.driver_add("frame_offset").driver
         driver.type, driver.expression = "SCRIPTED", wanted
