@@ -114,16 +114,18 @@ class Directed:
         directions: Where the prompts hold.
         tells_azimuth: Whether the model may know the cells' yaw; with a reference it may not,
             because the light stands where the picture has it.
+        rings: Axes that the job wants the model to take for rings.
     """
 
     adapter: Adapter
     directions: Directions
     tells_azimuth: bool = True
+    rings: tuple[str, ...] = ()
 
     @property
     def spec(self) -> LatentSpec:
-        """What the model's latents are."""
-        return self.adapter.spec
+        """What the model's latents are, and what this job wants of them."""
+        return replace(self.adapter.spec, rings=self.rings)
 
     def encode_prompt(self, texts: list[str]) -> Cond:
         """Encoded prompts."""

@@ -27,6 +27,7 @@ from .fuse import cut_windows, fuse_views, read_views
 from .guidance import guided
 from .keep import Keep
 from .noise import time_cut
+from .rings import rings_of_windows
 from .time_ring import TimeWindow, plan_time_windows
 
 Item = tuple[TimeWindow, int]
@@ -71,8 +72,15 @@ class FusedMethod:
     def time_windows(self, num_frames: int, step: int) -> tuple[TimeWindow, ...]:
         """This step's windows in time."""
         cut = time_cut(seed=self.seed, stage=self.stage, step=step)
-        size = self.adapter.spec.window_frames
-        return plan_time_windows(num_frames, size, loop=self.loop, step=step, cut=cut)
+        spec = self.adapter.spec
+        return plan_time_windows(
+            num_frames,
+            spec.window_frames,
+            loop=self.loop,
+            step=step,
+            cut=cut,
+            periodic="time" in spec.rings,
+        )
 
     def denoised(self, q: Tensor, *, sigma: float, step: int) -> Tensor:
         """The fused estimate of x0 of the state ``q + sigma * noise``, ``[C, F, H, W]``.
@@ -120,8 +128,11 @@ class FusedMethod:
             items[begin : begin + self.view_batch]
             for begin in range(0, len(items), self.view_batch)
         ]
+        rings = rings_of_windows(
+            self.adapter.spec, num_frames=views.shape[2], loop=self.loop, goes_round=False
+        )
         chunks = (
-            Chunk(x=cut_windows(views, part), sigma=sigma, geometry=_geometry(table, part))
+            Chunk(x=cut_windows(views, part), sigma=sigma, geometry=_geometry(table, part, rings))
             for part in parts
         )
         results = self.executor(self.evaluate, chunks)
@@ -170,7 +181,7 @@ def require_finite(denoised: Tensor, *, sigma: float, step: int) -> None:
         )
 
 
-def _geometry(table: LookupTable, batch: list[Item]) -> ViewGeometry:
+def _geometry(table: LookupTable, batch: list[Item], rings: tuple[str, ...]) -> ViewGeometry:
     indices = [view for _, view in batch]
     return ViewGeometry(
         elevation_rad=table.elevation_rad[indices],
@@ -179,4 +190,5 @@ def _geometry(table: LookupTable, batch: list[Item]) -> ViewGeometry:
         yaw_deg=tuple(table.views[k].yaw_deg for k in indices),
         pitch_deg=tuple(table.views[k].pitch_deg for k in indices),
         frames=tuple(window.frames for window, _ in batch),
+        rings=rings,
     )

@@ -23,7 +23,7 @@ panorama's, of second order.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -33,6 +33,7 @@ from ..panorama.plane import PlanePlan, Span, add_window, read_window, write_own
 from .executor import Chunk, Executor, in_order
 from .loop import Keep, OnStep, entry_state, sample
 from .noise import normal_noise, time_cut
+from .rings import rings_of_windows
 from .solvers import find_solver
 from .time_ring import plan_time_windows
 from .windows import Item, WindowModel, fixed_time_windows, plane_geometry, time_axis
@@ -67,7 +68,14 @@ class PlanarMethod:
         if not self.plan.moves:
             return fixed_time_windows(axis, overlap=self.plan.overlap)
         cut = time_cut(seed=self.seed, stage=self.stage, step=step)
-        found = plan_time_windows(num_frames, axis.window, loop=self.loop, step=step, cut=cut)
+        found = plan_time_windows(
+            num_frames,
+            axis.window,
+            loop=self.loop,
+            step=step,
+            cut=cut,
+            periodic="time" in self.model.adapter.spec.rings,
+        )
         return tuple(
             Span(cells=w.frames, own_start=w.own_start, own_stop=w.own_stop) for w in found
         )
@@ -98,11 +106,17 @@ class PlanarMethod:
             items[begin : begin + self.view_batch]
             for begin in range(0, len(items), self.view_batch)
         ]
+        rings = rings_of_windows(
+            self.model.adapter.spec,
+            num_frames=x.shape[1],
+            loop=self.loop,
+            goes_round=self.plan.ring and self.plan.window_hw[1] == self.plan.latent_width,
+        )
         chunks = (
             Chunk(
                 x=torch.stack([read_window(x, t.cells, w) for t, w in part]),
                 sigma=sigma,
-                geometry=plane_geometry(self.plan, part),
+                geometry=replace(plane_geometry(self.plan, part), rings=rings),
             )
             for part in parts
         )

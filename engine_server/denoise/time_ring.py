@@ -51,7 +51,13 @@ def num_windows(num_frames: int, window_frames: int, *, loop: bool) -> int:
 
 
 def plan_time_windows(
-    num_frames: int, window_frames: int, *, loop: bool, step: int, cut: Cut
+    num_frames: int,
+    window_frames: int,
+    *,
+    loop: bool,
+    step: int,
+    cut: Cut,
+    periodic: bool = False,
 ) -> tuple[TimeWindow, ...]:
     """The windows of one step.
 
@@ -61,6 +67,8 @@ def plan_time_windows(
         loop: Whether time is a ring; if not, the first and last window dock at the ends.
         step: Denoising step: moves the windows.
         cut: Chooses where the owner changes in each overlap.
+        periodic: Whether the model takes a window that is the whole loop for a ring: it then is
+            one window, begun anywhere, that owns all.
 
     Returns:
         Windows in order of time; each frame is owned by exactly one.
@@ -74,6 +82,10 @@ def plan_time_windows(
             field="num_frames",
             nearest=window_frames,
         )
+    if loop and periodic and num_frames == window_frames:
+        first = step * _golden_stride(num_frames, num_frames) % num_frames
+        frames = tuple((first + i) % num_frames for i in range(num_frames))
+        return (TimeWindow(frames=frames, own_start=0, own_stop=num_frames),)
     if loop:
         starts = _ring_starts(num_frames, window_frames, step)
         return _on_ring(starts, num_frames, window_frames, cut)

@@ -42,7 +42,8 @@ class LatentSpec:
         window_frames: Latent frames one forward pass sees.
         fov_deg: Field of view of the views on its first stage.
         fps: Frames a second of the pictures it makes.
-        prediction: What the network predicts: "flow", "epsilon" or "denoised".
+        prediction: What the network predicts: "flow", "epsilon", "v_prediction", "sample",
+            "denoised", or "flow-map": the mean flow to the next level, which it must be told.
         patch: Sides of a window are multiples of so many cells.
         can_ring: Axes ("time", "width") that the model can be told go all round (ring-RoPE).
         rings: Those of them that this job asks for.
@@ -93,6 +94,7 @@ class ViewGeometry:
         rings: Axes ("time", "width") on which every window goes all round and which the job wants
             as rings; the model then treats them so.
         control: What the windows are to follow, as the adapter itself made it; leading dimension N.
+        sigma_next: Noise level that the step goes to: models of flow maps need it.
     """
 
     elevation_rad: Tensor
@@ -103,6 +105,27 @@ class ViewGeometry:
     frames: tuple[tuple[int, ...], ...] = ()
     rings: tuple[str, ...] = ()
     control: Mapping[str, Tensor] = field(default_factory=dict)
+    sigma_next: float = 0.0
+
+
+class Shown(Protocol):
+    """An adapter whose windows can be shown a picture, beside all of `Adapter`."""
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether it makes nothing without one."""
+        ...
+
+    def view_control(
+        self, picture: Tensor, open_part: Tensor | None = None
+    ) -> Mapping[str, Tensor]:
+        """What goes into `ViewGeometry.control` for one window; leading dimension 1.
+
+        Args:
+            picture: What the window sees of the given panorama, ``[3, H, W]``, -1..1.
+            open_part: Where it is to be painted anew, ``[H, W]``, 0 or 1; None: as the model has it.
+        """
+        ...
 
 
 class Adapter(Protocol):

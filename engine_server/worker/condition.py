@@ -133,6 +133,7 @@ def directed(spec: JobSpec, adapter: Adapter) -> Adapter:
         adapter=adapter,
         directions=directions_of(spec),
         tells_azimuth=spec.reference is None and spec.kind != "repaint",
+        rings=spec.ring_rope,
     )
 
 

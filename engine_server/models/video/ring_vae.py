@@ -10,7 +10,8 @@ do not wrap; so its decoder and encoder are called chunk by chunk here, with cac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -104,6 +105,18 @@ class CausalCodec:
         assert out is not None
         return out
 
+    @torch.inference_mode()
+    def encode_window(self, video: Tensor) -> Tensor:
+        """Latents ``[C, F, h, w]`` of ``1 + ratio_t * (F - 1)`` frames ``[3, T, H, W]``.
+
+        As the library encodes a video by itself, whose first latent stands for one frame: what
+        a window is told to follow, since its network was trained on such.
+        """
+        count = 1 + (video.shape[1] - 1) // self.ratio_t
+        assert video.shape[1] == 1 + self.ratio_t * (count - 1), video.shape
+        begins = [0, *(1 + self.ratio_t * place for place in range(count))]
+        return self._coded(video[:, a:b] for a, b in pairwise(begins))
+
     def _decode_tiles(self, latents: Tensor, order: list[int]) -> Iterator[Tensor]:
         height, width = latents.shape[-2:]
         picture = TiledPicture(
@@ -124,22 +137,26 @@ class CausalCodec:
                 self.disagreement = picture.disagreement
 
     def _encode(self, video: Tensor) -> Tensor:
-        """Latents on the input's device, of a loop ``[3, T, H, W]``."""
-        vae, ratio_t = self.vae, self.ratio_t
-        count = video.shape[1] // ratio_t
-        caches = _empty_caches(vae, "_enc_feat_map")
+        """Latents of a loop ``[3, T, H, W]``."""
+        count, ghosts = video.shape[1] // self.ratio_t, max(1, self.ghosts)
+        chunks = [video[:, index * self.ratio_t :][:, : self.ratio_t] for index in range(count)]
+        order = loop_order(count, ghosts)
+        shown = (
+            chunks[index][:, -1:] if n == 0 else chunks[index] for n, index in enumerate(order)
+        )
+        return self._coded(shown)[:, ghosts:]
+
+    def _coded(self, chunks: Iterable[Tensor]) -> Tensor:
+        """Latents of chunks ``[3, n, H, W]`` in turn: one frame first, then ratio_t each."""
+        vae, caches = self.vae, _empty_caches(self.vae, "_enc_feat_map")
         out = []
-        for place, index in enumerate(loop_order(count, max(1, self.ghosts))):
-            frames = video[:, index * ratio_t : (index + 1) * ratio_t]
-            if place == 0:
-                frames = frames[:, -1:]
-            x = frames[None].to(vae.device, vae.dtype)
+        for chunk in chunks:
+            x = chunk[None].to(vae.device, vae.dtype)
             if vae.config.patch_size is not None:
                 x = _patches(x, vae.config.patch_size)
             code = vae.encoder(x, feat_cache=caches, feat_idx=[0])
-            if place >= max(1, self.ghosts):
-                mean = vae.quant_conv(code).chunk(2, dim=1)[0]
-                out.append(mean[0].to(video.device, torch.float32))
+            mean = vae.quant_conv(code).chunk(2, dim=1)[0]
+            out.append(mean[0].to(chunk.device, torch.float32))
         return torch.cat(out, dim=1)
 
 

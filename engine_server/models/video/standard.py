@@ -1,4 +1,4 @@
-"""Latents in a scale where every channel has about unit variance, as a model's network takes them."""
+"""Latents whose channels have about unit variance, as a model's network takes them."""
 
 from __future__ import annotations
 

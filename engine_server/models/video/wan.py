@@ -56,7 +56,12 @@ class WanAdapter:
 
     Attributes:
         transformers: The denoisers, for what is put on them (LoRA, offload).
+        rings: Axes that the denoisers can be told go all round.
+        prediction: What they predict, see `LatentSpec`.
     """
+
+    rings: tuple[str, ...] = ring_rope.AXES
+    prediction = "flow"
 
     def __init__(
         self,
@@ -76,7 +81,7 @@ class WanAdapter:
         self.transformers = tuple(
             model for model in (parts.transformer, parts.transformer_2) if model is not None
         )
-        for model in self.transformers:
+        for model in self.transformers if self.rings else ():
             ring_rope.install(model)
         self._spec = LatentSpec(
             channels=int(config.z_dim),
@@ -86,9 +91,9 @@ class WanAdapter:
             window_frames=window_frames,
             fov_deg=fov_deg,
             fps=fps,
-            prediction="flow",
+            prediction=self.prediction,
             patch=int(parts.transformer.config.patch_size[1]),
-            can_ring=ring_rope.AXES,
+            can_ring=self.rings,
             schedule=flow_schedule(self._levels),
         )
 
@@ -117,6 +122,16 @@ class WanAdapter:
         """4 F pictures ``[3, H, W]``, -1..1, on the CPU."""
         codes = self._standard.leave(latents.float())
         return self._codec.decode(codes, wraps=wraps, loop=loop)
+
+    @torch.inference_mode()
+    def window_latents(self, video: Tensor) -> Tensor:
+        """Latents ``[1, C, F, h, w]`` of a window's pictures ``[3, 1 + 4 (F - 1), H, W]``."""
+        return self._standard.enter(self._codec.encode_window(video.float()))[None]
+
+    @property
+    def window_pictures(self) -> int:
+        """Pictures of a window as the library counts them: 1 + 4 (F - 1)."""
+        return 1 + self._codec.ratio_t * (self._spec.window_frames - 1)
 
     @property
     def seam_disagreement(self) -> float:

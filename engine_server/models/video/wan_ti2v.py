@@ -23,9 +23,11 @@ class WanTi2vAdapter(WanAdapter):
     of every window is held to.
     """
 
-    def view_control(self, picture: Tensor) -> dict[str, Tensor]:
-        """What a window is held to by a picture ``[3, H, W]``, -1..1, of its size."""
-        return {"given": self.first_latent(picture)}
+    needs_picture = False
+
+    def view_control(self, picture: Tensor, open_part: Tensor | None = None) -> dict[str, Tensor]:
+        """What a window is held to by a picture ``[3, H, W]``, -1..1; see `adapter.Shown`."""
+        return {"given": self.window_latents(picture[:, None])}
 
     def _beside(self, noisy: Tensor, views: ViewGeometry) -> tuple[Tensor, dict[str, Tensor]]:
         given = views.control.get("given")

@@ -9,8 +9,15 @@ from diffusers import (
     UniPCMultistepScheduler,
     WanPipeline,
     WanTransformer3DModel,
+    WanVACETransformer3DModel,
 )
-from transformers import UMT5Config, UMT5EncoderModel
+from transformers import (
+    CLIPImageProcessor,
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    UMT5Config,
+    UMT5EncoderModel,
+)
 
 from panoloom.engine_server.models.video.prompts import PromptCache
 from panoloom.engine_server.models.video.wan import WanParts
@@ -24,24 +31,56 @@ SCHEDULERS = {
 }
 
 
+WAN_CONFIG = {
+    "patch_size": (1, 2, 2),
+    "num_attention_heads": 2,
+    "attention_head_dim": 12,
+    "in_channels": 16,
+    "out_channels": 16,
+    "text_dim": 32,
+    "freq_dim": 256,
+    "ffn_dim": 32,
+    "num_layers": 2,
+    "cross_attn_norm": True,
+    "qk_norm": "rms_norm_across_heads",
+    "rope_max_seq_len": 64,
+}
+
+
 def wan_transformer(seed: int = 0, **changes) -> WanTransformer3DModel:
     """Two blocks of a Wan transformer."""
     torch.manual_seed(seed)
-    config = {
-        "patch_size": (1, 2, 2),
-        "num_attention_heads": 2,
-        "attention_head_dim": 12,
-        "in_channels": 16,
-        "out_channels": 16,
-        "text_dim": 32,
-        "freq_dim": 256,
-        "ffn_dim": 32,
-        "num_layers": 2,
-        "cross_attn_norm": True,
-        "qk_norm": "rms_norm_across_heads",
-        "rope_max_seq_len": 64,
-    }
-    return WanTransformer3DModel(**{**config, **changes}).eval()
+    return WanTransformer3DModel(**{**WAN_CONFIG, **changes}).eval()
+
+
+def wan_vace_transformer(seed: int = 0) -> WanVACETransformer3DModel:
+    """Three blocks, two of them with control."""
+    torch.manual_seed(seed)
+    config = {**WAN_CONFIG, "num_layers": 3, "vace_layers": [0, 2], "vace_in_channels": 96}
+    made = WanVACETransformer3DModel(**config).eval()
+    for block in made.vace_blocks:  # fresh ones are zero: nothing would come of control
+        torch.nn.init.normal_(block.proj_out.weight, std=0.2)
+    return made
+
+
+def clip_vision(seed: int = 3) -> CLIPVisionModel:
+    """Four tokens of four numbers for a picture."""
+    torch.manual_seed(seed)
+    config = CLIPVisionConfig(
+        hidden_size=4,
+        projection_dim=4,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        intermediate_size=16,
+        patch_size=16,
+    )
+    return CLIPVisionModel(config).eval()
+
+
+def clip_processor() -> CLIPImageProcessor:
+    """Cuts pictures to 32x32."""
+    return CLIPImageProcessor(crop_size=32, size=32)
 
 
 def wan_vae(seed: int = 1, **changes) -> AutoencoderKLWan:
@@ -70,7 +109,7 @@ class LetterTokenizer:
     def __call__(self, texts: list[str], *, max_length: int, **_: object) -> LetterTokens:
         ids = torch.zeros(len(texts), max_length, dtype=torch.long)
         for row, text in enumerate(texts):
-            letters = [2 + ord(letter) % 250 for letter in text][: max_length - 1] + [1]
+            letters = [*(2 + ord(letter) % 250 for letter in text[: max_length - 1]), 1]
             ids[row, : len(letters)] = torch.tensor(letters)
         return LetterTokens(ids, (ids > 0).long())
 

@@ -1,0 +1,112 @@
+"""Wan VACE: windows that follow a picture of depth, keep what is given, or look like a reference.
+
+The network takes 96 channels of control: a video with everything but its open part, one with the
+open part alone (for depth: the depth), and the open part itself, 8x8 pixels a cell as 64 channels.
+A reference is shown as latent frames in front of a window, which are dropped from what comes back.
+The library denoises these with the window; here they are the reference under this step's noise, as
+a state of the panorama has no room for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ....shared.errors import InvalidJob
+from ..adapter import Cond, ViewGeometry
+from .wan import WanAdapter, load_parts
+
+REFERENCE_SEED = 0
+
+
+class WanVaceAdapter(WanAdapter):
+    """Wan VACE. Without control it makes videos from words, as the library's does.
+
+    Attributes:
+        scale: How strictly the control is followed; 1 is what the model was trained with.
+    """
+
+    needs_picture = False
+    scale: float = 1.0
+    _empty: Tensor | None = None
+
+    @torch.inference_mode()
+    def view_control(
+        self, picture: Tensor, open_part: Tensor | None = None
+    ) -> Mapping[str, Tensor]:
+        """Control by a picture that stands for the whole window; see `adapter.Shown`.
+
+        Without `open_part` all is open, and the picture is what it is to follow: depth, lines or a
+        pose. With it the picture is kept outside of the open part.
+        """
+        frames = self.window_pictures
+        mask = torch.ones(picture.shape[1:]) if open_part is None else (open_part > 0.5).float()
+        video = picture[:, None].expand(-1, frames, -1, -1)
+        inactive, reactive = (self.window_latents(video * part) for part in (1 - mask, mask))
+        ratio = self.spec.ratio_s
+        cells = mask.unflatten(0, (-1, ratio)).unflatten(2, (-1, ratio))
+        cells = cells.permute(1, 3, 0, 2).flatten(0, 1)[None, :, None]
+        cells = cells.expand(-1, -1, inactive.shape[2], -1, -1)
+        return {"follow": torch.cat((inactive, reactive, cells), dim=1)}
+
+    def reference_control(
+        self, control: Mapping[str, Tensor], picture: Tensor
+    ) -> dict[str, Tensor]:
+        """`control` with a reference picture ``[3, H, W]``, -1..1, in front."""
+        reference = self.window_latents(picture[:, None])
+        follow = control["follow"]
+        front = torch.zeros(1, follow.shape[1], 1, *follow.shape[3:])
+        front[:, : self.spec.channels] = reference
+        return {"follow": torch.cat((front, follow), dim=2), "reference": reference}
+
+    def _flow(self, noisy: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
+        reference = views.control.get("reference")
+        if reference is None:
+            return super()._flow(noisy, sigma, cond, views)
+        if "time" in views.rings:
+            raise InvalidJob(
+                "A reference stands in front of every window, which then is no ring in time: leave "
+                "ring-RoPE in time out, or the reference.",
+                field="ring_rope",
+            )
+        generator = torch.Generator().manual_seed(REFERENCE_SEED)
+        noise = torch.randn(reference.shape[1:], generator=generator).to(noisy)
+        front = (1 - sigma) * reference.to(noisy) + sigma * noise
+        flow = super()._flow(torch.cat((front, noisy), dim=2), sigma, cond, views)
+        return flow[:, :, front.shape[2] :]
+
+    def _beside(self, noisy: Tensor, views: ViewGeometry) -> tuple[Tensor, dict[str, Tensor]]:
+        transformer = self._parts.transformer
+        follow = views.control.get("follow")
+        if follow is None:
+            follow = self._nothing(noisy)
+        layers = len(transformer.config.vace_layers)
+        return noisy, {
+            "control_hidden_states": follow.to(noisy.device, transformer.dtype),
+            "control_hidden_states_scale": torch.full((layers,), self.scale).to(follow),
+        }
+
+    def _nothing(self, noisy: Tensor) -> Tensor:
+        """Control for windows that follow nothing: an empty video, all of it open."""
+        height, width = (cells * self.spec.ratio_s for cells in noisy.shape[3:])
+        if self._empty is None:
+            self._empty = self.view_control(torch.zeros(3, height, width))["follow"]
+        return self._empty.expand(len(noisy), -1, -1, -1, -1)
+
+
+def build(
+    folder: Path, *, device: str, precision: str, prompt_cache: Path | None = None, **options: Any
+) -> WanVaceAdapter:
+    """The adapter over the weights in `folder`; see `families`."""
+    _, parts = load_parts(
+        folder,
+        device=device,
+        precision=precision,
+        prompt_cache=prompt_cache,
+        pipeline="WanVACEPipeline",
+    )
+    return WanVaceAdapter(parts, **options)
