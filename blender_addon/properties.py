@@ -74,7 +74,9 @@ def _shown_as(settings: PanoloomSettings, _context: bpy.types.Context) -> None:
 
 
 def _followed(settings: PanoloomSettings, _context: bpy.types.Context) -> None:
-    world.keep_up(settings.id_data)
+    # What cannot be done is tried again by the tick, which can tell it.
+    with contextlib.suppress(PanoloomError):
+        world.keep_up(settings.id_data)
 
 
 def _quality(settings: PanoloomSettings) -> int:

@@ -289,7 +289,11 @@ class Runtime:
             self._unrest = (now, time.monotonic())
         elif time.monotonic() - self._unrest[1] >= REST_S:
             self._unrest = None
-            world.keep_up(behind[0])
+            try:
+                world.keep_up(behind[0])
+            except PanoloomError:
+                behind[0].panoloom.look = "LINEAR"
+                raise
 
     def _go_on_keeping(self) -> None:
         if self.keeping is None:

@@ -185,7 +185,11 @@ def turn(world: bpy.types.World, yaw: float) -> None:
 
 
 def keep_up(scene: bpy.types.Scene) -> None:
-    """Let our World follow what the scene asks of its time and its look, and its view and rate."""
+    """Let our World follow what the scene asks of its time and its look, and its view and rate.
+
+    Raises:
+        PanoloomError: The look cannot be had in this Blender.
+    """
     world = scene.world
     if job_of(world) is None:
         return
@@ -202,7 +206,9 @@ def is_behind(scene: bpy.types.Scene) -> bool:
     world = scene.world
     if job_of(world) is None:
         return False
-    return world_time.is_late(world, scene) or look.is_stale(world, scene)
+    if world_time.is_late(world, scene):
+        return True
+    return scene.panoloom.look == "MATCH" and look.is_stale(world, scene)
 
 
 def asked_of(scene: bpy.types.Scene) -> tuple[str, float]:

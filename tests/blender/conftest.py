@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,22 @@ def extension_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(json.loads(done.stdout)["built"][0]["path"])
 
 
-def run_inside(script: str, user: Path, *args: object, timeout: float = 300) -> Any:
-    """Run `inside/<script>` in bpy and return the JSON document on its last line."""
+def run_inside(
+    script: str,
+    user: Path,
+    *args: object,
+    timeout: float = 300,
+    variables: Mapping[str, str] | None = None,
+) -> Any:
+    """Run `inside/<script>` in bpy and return the JSON document on its last line.
+
+    Args:
+        variables: Of the environment, beside those that are there.
+    """
     assert PYTHON is not None
     environment = os.environ | {"BLENDER_USER_RESOURCES": str(user), "OMP_NUM_THREADS": "2"}
     environment.pop("PYTHONPATH", None)  # the engine's packages are not Blender's
+    environment |= variables or {}
     command = [str(PYTHON), str(INSIDE / script), *map(str, args)]
     done = subprocess.run(
         command, capture_output=True, text=True, env=environment, timeout=timeout, check=False
@@ -81,8 +92,8 @@ def user_folder(extension_zip: Path, tmp_path_factory: pytest.TempPathFactory) -
 def blender(user_folder: Path) -> Run:
     """`blender("script.py", *args)` in the profile that has the extension."""
 
-    def run(script: str, *args: object, timeout: float = 300) -> Any:
-        return run_inside(script, user_folder, *args, timeout=timeout)
+    def run(script: str, *args: object, **words: Any) -> Any:
+        return run_inside(script, user_folder, *args, **words)
 
     return run
 

@@ -47,7 +47,7 @@ def test_shown_through_the_view_the_table_has_the_colours_of_the_grid(mixing):
     assert difference[reached].max() < look_table.NEAR
     greys = np.arange(SIDE)
     assert reached[greys, greys * SIDE + greys].all()
-    assert 0.5 < reached.mean() < 1.0  # what is purer than the mixing allows is out of reach
+    assert 0.2 < reached.mean() < 1.0  # what is purer than the mixing allows is out of reach
 
 
 def test_share_of_a_picture_that_is_missed_is_that_of_its_pure_colours(mixing):

@@ -107,6 +107,34 @@ def story_of_undo(stage: Stage) -> dict[str, object]:
     return {"undone": undone, "kept": bpy.context.scene.world.name}
 
 
+def story_of_undo_in_other_modes(stage: Stage) -> dict[str, object]:
+    """In Edit and Sculpt Mode an undo leaves our World, or not: Restore brings theirs in any."""
+    facts: dict[str, object] = {}
+    for mode in ("EDIT", "SCULPT"):
+        new_scene()
+        bpy.ops.mesh.primitive_cube_add()
+        bpy.ops.ed.undo_push(message="before")
+        bpy.ops.object.mode_set(mode=mode)
+        bpy.ops.ed.undo_push(message=mode)
+        stage.generate()
+        stage.preview(1)
+        if mode == "EDIT":
+            bpy.ops.mesh.subdivide()
+        else:
+            bpy.ops.paint.mask_flood_fill(mode="VALUE", value=1.0)
+        bpy.ops.ed.undo_push(message="act")
+        bpy.ops.ed.undo()
+        after = bpy.context.scene.world.name
+        stage.preview(2)
+        kept = bpy.context.scene.world.name == after  # neither taken away nor taken over
+        if bpy.ops.panoloom.restore_world.poll():
+            bpy.ops.panoloom.restore_world()
+        facts[mode] = [bpy.context.mode, after, kept, bpy.context.scene.world.name]
+        if bpy.context.mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
+    return facts
+
+
 def story_of_undo_steps(stage: Stage) -> dict[str, object]:
     """What the World shows when an undo step is made of it, and after how many ticks."""
     runtime = part("blender_addon.showing")

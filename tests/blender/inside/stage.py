@@ -87,7 +87,7 @@ def render(scene: Any, path: Path) -> np.ndarray:
     scene.render.filepath = str(path)
     bpy.ops.render.render(write_still=True)
     image = bpy.data.images.load(str(path), check_existing=False)
-    image.colorspace_settings.name = "Non-Color"
+    image.colorspace_settings.is_data = True  # whatever the configuration calls it
     width, height = image.size
     pixels = np.empty(width * height * 4, np.float32)
     image.pixels.foreach_get(pixels)
