@@ -66,6 +66,7 @@ ALLOWED = {
     "engine_server/broker": {"engine_server/broker", "engine_server/room.py", "shared"},
     "engine_server/room.py": {"shared"},
     "engine_server/colour.py": {"shared"},
+    "engine_server/flow_search.py": set(),
     "engine_server/panorama": {"engine_server/panorama", "shared"},
     "engine_server/denoise": {
         "engine_server/denoise",
@@ -82,6 +83,7 @@ ALLOWED = {
     "engine_server/output/manifest.py": {"shared"},
     "engine_server/output": {
         "engine_server/colour.py",
+        "engine_server/flow_search.py",
         "engine_server/output",
         "engine_server/output/manifest.py",
         "engine_server/panorama",
@@ -90,6 +92,7 @@ ALLOWED = {
     },
     "engine_server/quality": {
         "engine_server/colour.py",
+        "engine_server/flow_search.py",
         "engine_server/output/manifest.py",
         "engine_server/panorama",
         "engine_server/quality",

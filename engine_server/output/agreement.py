@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from .interpolate import one_thread
+from ..flow_search import FlowSearch
 from .surroundings import with_surroundings
 
 LEAST_MOTION_PX = 0.15
@@ -57,10 +57,7 @@ class MotionAgreement:
         size = width, max(1, round(width * frame.shape[0] / frame.shape[1]))
         now = _grey(frame, size), _grey(other, size)
         if self._before is not None:
-            with one_thread():
-                first, second = (
-                    _flow(old, new) for old, new in zip(self._before, now, strict=True)
-                )
+            first, second = (_flow(old, new) for old, new in zip(self._before, now, strict=True))
             narrowing = self._areas(size[1])
             for flow in (first, second):  # a column of a panorama narrows towards the poles
                 flow[..., 0] *= narrowing
@@ -117,6 +114,4 @@ def _flow(old: np.ndarray, new: np.ndarray) -> np.ndarray:
         with_surroundings(grey[..., None], rows=PAD, columns=PAD)[..., 0].astype(np.uint8)
         for grey in (old, new)
     )
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    flow = search.calc(before, after, np.zeros((*before.shape, 2), np.float32))
-    return flow[PAD:-PAD, PAD:-PAD]
+    return FlowSearch().between(before, after)[PAD:-PAD, PAD:-PAD]

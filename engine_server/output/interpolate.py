@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 
 import cv2
 import numpy as np
 
 from ...shared.errors import GenerationFailed
+from ..flow_search import FlowSearch, one_thread
 from .surroundings import with_surroundings
 
 FINEST_WIDTH = 320
@@ -101,8 +101,7 @@ class Motion:
         self._before, self._after = self._padded(before), self._padded(after)
         if self._is_still:
             return
-        with one_thread():
-            self._forth, self._back = _flows(self._before, self._after)
+        self._forth, self._back = _flows(self._before, self._after)
 
     def at(self, phase: float) -> np.ndarray:
         """The frame at `phase` in (0, 1), [H, W, 3] float32, 0..1."""
@@ -146,10 +145,8 @@ class Motion:
 def _flows(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Flow before -> after and after -> before, [H, W, 2] float32 in pixels (x, y)."""
     old, new = (_evened(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in (before, after))
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    search.setFinestScale(max(round(math.log2(old.shape[1] / FINEST_WIDTH)), 0))
-    start = np.zeros((*old.shape, 2), np.float32)
-    return search.calc(old, new, start.copy()), search.calc(new, old, start)
+    search = FlowSearch(finest_scale=max(round(math.log2(old.shape[1] / FINEST_WIDTH)), 0))
+    return search.between(old, new), search.between(new, old)
 
 
 def _evened(grey: np.ndarray) -> np.ndarray:
@@ -218,14 +215,3 @@ def _counted(frames: Iterator[np.ndarray], num_frames: int) -> Iterator[np.ndarr
             f"The model made {count} frames where {num_frames} were promised.",
             promised=num_frames,
         )
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """The search depends on the number of threads in its last bits: the machine may not choose."""
-    before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)

@@ -21,7 +21,7 @@ from av.error import FFmpegError
 from ...shared.errors import InvalidJob
 
 GOP = 12
-CRF = 14
+CRF = 16
 THREADS = 2
 BT709 = 1
 """Code point of BT.709 for primaries, transfer and matrix (ITU-T H.273)."""
@@ -153,6 +153,7 @@ def _codec_options() -> dict[str, str]:
         "scenecut": 0,
         "open-gop": 0,
         "threads": THREADS,  # the bytes depend on it, so the machine may not choose
+        "mbtree": 0,  # reads memory it never wrote: other bytes once in a while
         "lookahead-threads": 1,
         "sliced-threads": 0,
         "log-level": "none",

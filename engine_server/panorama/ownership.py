@@ -125,7 +125,7 @@ def own_cells(views: Sequence[Pinhole]) -> Tensor:
     """
     size = views[0].height * views[0].width
     directions = np.stack([view.directions() for view in views]).reshape(-1, 3)
-    own_depth = np.empty(len(directions))
+    own_depth = np.zeros(len(directions))
     deepest_of = np.zeros(len(directions))
     for index, view in enumerate(views):
         seen, _, _, depth = seen_in(view, directions)

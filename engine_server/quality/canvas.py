@@ -8,8 +8,6 @@ on a plane, or on a ring that is flat, all rows weigh the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -178,17 +176,3 @@ def row_weights(height: int, *, is_sphere: bool) -> np.ndarray:
 def grey_of(frame: np.ndarray) -> np.ndarray:
     """Luma of an RGB picture, in its own type (weights 0.299, 0.587, 0.114)."""
     return cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """OpenCV's flow depends on the number of threads in its last bits: here it is one."""
-    before = cv2.getNumThreads()
-    if before == 1:  # setting it takes milliseconds
-        yield
-        return
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(before)

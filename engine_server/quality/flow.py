@@ -12,7 +12,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from .canvas import Canvas, one_thread
+from ..flow_search import FlowSearch
+from .canvas import Canvas
 
 MIN_SIDE_PX = 16
 """Smaller pictures have no flow: the search needs a few patches of 8 pixels."""
@@ -29,7 +30,7 @@ class FlowField:
 
     def __init__(self, canvas: Canvas) -> None:
         self._canvas = canvas
-        self._search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._search = FlowSearch()
         height, width = canvas.work_size
         self._pad = max(width // PAD_SHARE, 4) if height > 4 else 0
         self._pad_rows = min(self._pad, height // 2)
@@ -52,8 +53,7 @@ class FlowField:
             return np.zeros((height, width, 2), np.float32)
         old = self._canvas.padded(before, rows=self._pad_rows, columns=self._pad)
         new = self._canvas.padded(after, rows=self._pad_rows, columns=self._pad)
-        with one_thread():
-            flow = self._search.calc(old, new, np.zeros((*old.shape, 2), np.float32))
+        flow = self._search.between(old, new)
         top, left = self._pad_rows, self._pad
         return np.ascontiguousarray(flow[top : top + height, left : left + width])
 
@@ -61,8 +61,7 @@ class FlowField:
         """Flow of a square view that ends at its edges, greys uint8."""
         if min(before.shape) < MIN_SIDE_PX or np.array_equal(before, after):
             return np.zeros((*before.shape, 2), np.float32)
-        with one_thread():
-            return self._search.calc(before, after, np.zeros((*before.shape, 2), np.float32))
+        return self._search.between(before, after)
 
     def degrees(self, flow: np.ndarray) -> np.ndarray:
         """Flow in pixels as degrees of arc [h, w, 2]: to the right and downwards."""

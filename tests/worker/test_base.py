@@ -13,16 +13,16 @@ import oracles
 import pytest
 import safetensors
 import torch
+from results import OneModel, require_same_bytes
 
 from panoloom.engine_server.denoise.directions import Directed
-from panoloom.engine_server.models.adapter import Adapter, Cond, LatentSpec
+from panoloom.engine_server.models.adapter import Cond, LatentSpec
 from panoloom.engine_server.output.exr import read_exr
 from panoloom.engine_server.output.latents import read_latents
 from panoloom.engine_server.output.manifest import file_sha256, load_manifest, verify_artifact
 from panoloom.engine_server.panorama.round_part import angles_from
 from panoloom.engine_server.worker.condition import directed
 from panoloom.engine_server.worker.generate import Job, Reporter, generate
-from panoloom.engine_server.worker.models import LoadedModels
 from panoloom.shared.connection import blob_path
 from panoloom.shared.errors import InvalidJob
 from panoloom.shared.jobs import ArtifactRef, Base, JobSpec, Part, Stage
@@ -66,17 +66,6 @@ class Dreamer(oracles.FunctionAdapter):
     ) -> Iterator[torch.Tensor]:
         for frame in latents.unbind(1):
             yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
-
-
-class OneModel(LoadedModels):
-    """Has one adapter, whatever the name."""
-
-    def __init__(self, adapter: Adapter) -> None:
-        super().__init__()
-        self._only = adapter
-
-    def load(self, name: str) -> Adapter:
-        return self._only
 
 
 def run(
@@ -233,7 +222,7 @@ def test_an_interrupted_repaint_ends_with_the_same_bytes(made, tmp_path):
     with pytest.raises(Killed):
         run(root, spec, cancelled=kill)
     resumed = run(root, spec)
-    assert resumed.manifest_sha256 == whole.manifest_sha256
+    require_same_bytes(resumed, whole)
 
 
 def test_a_repainted_part_is_not_told_where_the_light_of_the_panorama_stands(made):

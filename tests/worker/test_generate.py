@@ -15,14 +15,14 @@ import oracles
 import pytest
 import torch
 from PIL import Image
+from results import OneModel, require_same_bytes
 
 from panoloom.engine_server.commands.progress_bar import PHASES
 from panoloom.engine_server.denoise.loop import Cancelled
 from panoloom.engine_server.models import catalog
-from panoloom.engine_server.models.adapter import Adapter, Cond
+from panoloom.engine_server.models.adapter import Cond
 from panoloom.engine_server.output.manifest import load_manifest, verify_artifact
 from panoloom.engine_server.worker.generate import Job, Reporter, generate
-from panoloom.engine_server.worker.models import LoadedModels
 from panoloom.engine_server.worker.progress import SHARES
 from panoloom.shared.connection import blob_path
 from panoloom.shared.errors import InvalidJob
@@ -56,17 +56,6 @@ class PixelOracle(oracles.OracleAdapter):
     ) -> Iterator[torch.Tensor]:
         for frame in latents.unbind(1):
             yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
-
-
-class OneModel(LoadedModels):
-    """Has one adapter, whatever the name."""
-
-    def __init__(self, adapter: Adapter) -> None:
-        super().__init__()
-        self._only = adapter
-
-    def load(self, name: str) -> Adapter:
-        return self._only
 
 
 @dataclass
@@ -171,7 +160,7 @@ def test_an_interrupted_job_ends_with_the_same_bytes(
     with pytest.raises(Killed):
         run(job, Listener(on_progress=kill), adapter=before)
     resumed = run(job, adapter=after)
-    assert resumed.manifest_sha256 == undisturbed.manifest_sha256
+    require_same_bytes(resumed, undisturbed)
     assert before.calls + after.calls == whole.calls
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from oracles import CHANNELS, PlaceAdapter, moving_erp
+from results import OneModel
 
 from panoloom.engine_server.denoise.methods import METHODS
 from panoloom.engine_server.denoise.stages import denoise_stages
@@ -17,7 +18,6 @@ from panoloom.engine_server.models.adapter import Cond, LatentSpec
 from panoloom.engine_server.output.manifest import verify_artifact
 from panoloom.engine_server.worker.decoding import decoded_flat
 from panoloom.engine_server.worker.generate import Job, Reporter, generate
-from panoloom.engine_server.worker.models import LoadedModels
 from panoloom.shared.jobcheck import METHODS as NAMES
 from panoloom.shared.jobcheck import is_plane
 from panoloom.shared.jobs import JobSpec, Stage
@@ -36,13 +36,6 @@ class Squares(PlaceAdapter):
             yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
 
 
-class OneModel(LoadedModels):
-    """Has one adapter, whatever the name."""
-
-    def load(self, name: str) -> Squares:
-        return Squares(num_frames=8)
-
-
 def run(tmp_path, **words):
     spec = JobSpec(prompt="a known place", num_frames=8, fps=8.0, model_revision="oracle", **words)
     job = Job(
@@ -58,7 +51,7 @@ def run(tmp_path, **words):
         preview=lambda *preview: previews.append(preview[2:]),
         cancelled=lambda: False,
     )
-    return generate(job, OneModel(), reporter), previews
+    return generate(job, OneModel(Squares(num_frames=8)), reporter), previews
 
 
 def test_every_name_of_a_request_is_a_method_and_the_model_offers_them_all():
