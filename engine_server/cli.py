@@ -18,7 +18,19 @@ from ..shared.errors import (
     TransportError,
     UserError,
 )
-from .commands import bench, doctor, evaluate, generate, jobs, models, refine, repaint, serve
+from .commands import (
+    bench,
+    doctor,
+    evaluate,
+    export,
+    generate,
+    jobs,
+    models,
+    refine,
+    repaint,
+    serve,
+    view,
+)
 from .commands.directions import spelled
 from .commands.exits import CANNOT, INTERRUPTED, JOB_FAILED, WRONG_WORDS
 from .config import engine_version
@@ -49,7 +61,19 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="panoloom", description=DESCRIPTION, epilog=EXITS)
     whole.add_argument("--version", action="version", version=f"panoloom {engine_version()}")
     commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (generate, refine, repaint, evaluate, serve, jobs, models, bench, doctor):
+    for module in (
+        generate,
+        refine,
+        repaint,
+        evaluate,
+        export,
+        view,
+        serve,
+        jobs,
+        models,
+        bench,
+        doctor,
+    ):
         module.add_to(commands)
     return whole
 

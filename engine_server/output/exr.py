@@ -25,7 +25,9 @@ def half_light(frame: np.ndarray) -> np.ndarray:
     return np.minimum(srgb_to_linear(frame), HALF_MAX).astype(np.float16)
 
 
-def write_exr(path: Path, light: np.ndarray, *, fps: Fraction, surface: str = "sphere") -> None:
+def write_exr(
+    path: Path, light: np.ndarray, *, fps: Fraction, surface: str = "sphere", comment: str = ""
+) -> None:
     """Write one panorama or flat picture.
 
     Args:
@@ -33,11 +35,12 @@ def write_exr(path: Path, light: np.ndarray, *, fps: Fraction, surface: str = "s
         light: ERP [H, W, 3] float16, linear Rec.709 (`half_light`); stored bit by bit.
         fps: Frames a second, for the header.
         surface: What it lies on, see `JobSpec.surface`: only a sphere is marked as surroundings.
+        comment: For the header, if any.
 
     Raises:
         OSError: The file could not be written.
     """
-    path.write_bytes(exr_bytes(light, fps=fps, surface=surface))
+    path.write_bytes(exr_bytes(light, fps=fps, surface=surface, comment=comment))
 
 
 def read_exr(raw: bytes) -> np.ndarray:
@@ -57,7 +60,9 @@ def read_exr(raw: bytes) -> np.ndarray:
     return light
 
 
-def exr_bytes(light: np.ndarray, *, fps: Fraction, surface: str = "sphere") -> bytes:
+def exr_bytes(
+    light: np.ndarray, *, fps: Fraction, surface: str = "sphere", comment: str = ""
+) -> bytes:
     """The same file as bytes; see `write_exr`."""
     assert light.dtype == np.float16, light.dtype
     on_sphere = {"envmap": OpenEXR.ENVMAP_LATLONG} if surface == "sphere" else {}
@@ -65,6 +70,7 @@ def exr_bytes(light: np.ndarray, *, fps: Fraction, surface: str = "sphere") -> b
         "type": OpenEXR.scanlineimage,
         "compression": OpenEXR.ZIP_COMPRESSION,
         **on_sphere,
+        **({"comments": comment} if comment else {}),
         "chromaticities": REC709,
         "framesPerSecond": fps,
         "wrapmodes": "clamp,clamp" if surface == "plane" else "periodic,clamp",

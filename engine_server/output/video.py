@@ -1,4 +1,4 @@
-"""The loop as an H.264 MP4 that every player and Blender read.
+"""Frames into an MP4: the loop every player and Blender read, and what the exports ask for.
 
 No B-frames, so that presentation times start at 0 and a player can append the file to itself
 without a gap; short closed groups of pictures, so that scrubbing is quick; the index in front;
@@ -8,27 +8,72 @@ nothing in the file that differs between two makings of the same pictures.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import av
 import numpy as np
 from av.container import OutputContainer
 from av.error import FFmpegError
+from av.video.stream import VideoStream
 
 from ...shared.errors import InvalidJob
 
 GOP = 12
 CRF = 16
 THREADS = 2
-BT709 = 1
-"""Code point of BT.709 for primaries, transfer and matrix (ITU-T H.273)."""
 LIMITED_RANGE = 1
 SLOWEST_FPS = 0.1
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colour:
+    """How the numbers of a picture are meant; code points of ITU-T H.273.
+
+    Attributes:
+        primaries, transfer, matrix: Code points.
+        red, blue: Shares of red and blue in luma; the rest is green.
+    """
+
+    primaries: int
+    transfer: int
+    matrix: int
+    red: float
+    blue: float
+
+
+BT709 = Colour(primaries=1, transfer=1, matrix=1, red=0.2126, blue=0.0722)
+"""ITU-R BT.709-6. Values are sRGB-encoded, as is the custom for computer-made video."""
+BT2020_PQ = Colour(primaries=9, transfer=16, matrix=9, red=0.2627, blue=0.0593)
+"""ITU-R BT.2100-2, PQ, non-constant luminance."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoding:
+    """How frames become a video.
+
+    Attributes:
+        encoder: FFmpeg's name of it.
+        tag: Four-character code of the samples.
+        bits: A component, 8 or 10.
+        colour: What the values mean.
+        options: For the encoder.
+    """
+
+    encoder: str
+    tag: str
+    options: dict[str, str]
+    bits: int = 8
+    colour: Colour = BT709
+
+    @property
+    def pixel_format(self) -> str:
+        return "yuv420p" if self.bits == 8 else f"yuv420p{self.bits}le"
 
 
 def exact_fps(fps: float) -> Fraction:
@@ -56,15 +101,28 @@ class VideoWriter:
         OSError: From any method: the file could not be written.
     """
 
-    def __init__(self, path: Path, *, width: int, height: int, fps: Fraction) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        width: int,
+        height: int,
+        fps: Fraction,
+        encoding: Encoding | None = None,
+    ) -> None:
+        self._encoding = encoding = encoding or _loop_encoding()
         self._num_written = 0
         self._time_base = 1 / fps
         self._container = _as_os_error(lambda: _open(path))
-        stream = self._container.add_stream("libx264", rate=fps, options=_codec_options())
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        made = self._container.add_stream(encoding.encoder, rate=fps, options=encoding.options)
+        stream = cast(VideoStream, made)
+        stream.width, stream.height, stream.pix_fmt = width, height, encoding.pixel_format
         stream.time_base = self._time_base
         context = stream.codec_context
-        context.color_primaries = context.color_trc = context.colorspace = BT709
+        context.codec_tag = encoding.tag
+        context.color_primaries = encoding.colour.primaries
+        context.color_trc = encoding.colour.transfer
+        context.colorspace = encoding.colour.matrix
         context.color_range = LIMITED_RANGE
         self._stream = stream
 
@@ -83,9 +141,12 @@ class VideoWriter:
             self.abandon()
 
     def add(self, frame: np.ndarray) -> None:
-        """Encode one frame [H, W, 3] float32, display-referred sRGB, 0..1."""
-        picture = av.VideoFrame.from_ndarray(rgb_to_yuv420(frame), format="yuv420p")
-        picture.color_primaries = picture.color_trc = picture.colorspace = BT709
+        """Encode one frame [H, W, 3] float32, display-referred in the encoding's colour, 0..1."""
+        colour = self._encoding.colour
+        planes = rgb_to_yuv420(frame, bits=self._encoding.bits, colour=colour)
+        picture = av.VideoFrame.from_ndarray(planes, format=self._encoding.pixel_format)
+        picture.color_primaries, picture.color_trc = colour.primaries, colour.transfer
+        picture.colorspace = colour.matrix
         picture.color_range = LIMITED_RANGE
         picture.pts = self._num_written
         picture.time_base = self._time_base
@@ -108,36 +169,40 @@ class VideoWriter:
         _as_os_error(lambda: self._container.mux(self._stream.encode(picture)))
 
 
-def rgb_to_yuv420(frame: np.ndarray) -> np.ndarray:
-    """Planar 8-bit Y'CbCr 4:2:0, limited range, of an ERP.
+def rgb_to_yuv420(frame: np.ndarray, *, bits: int = 8, colour: Colour = BT709) -> np.ndarray:
+    """Planar Y'CbCr 4:2:0, limited range, of an ERP.
 
     Chroma is sited at the left luma sample of a pair (the default of H.264) and filtered 1-2-1
     along the ring, so that the seam gets no colour fringe.
 
     Args:
         frame: [H, W, 3] float32, display-referred, 0..1; H and W even.
+        bits: A component.
+        colour: Whose luma it is.
 
     Returns:
-        uint8 [3 H / 2, W]: Y, then Cb, then Cr, as FFmpeg lays out yuv420p.
+        uint8, or uint16 from 9 bits on, [3 H / 2, W]: Y, then Cb, then Cr, as FFmpeg lays out
+        yuv420p.
 
-    Source: ITU-R BT.709-6, items 3.2 to 3.4. Differs in: values are sRGB-encoded, as is the custom
-    for computer-made video.
+    Source: ITU-R BT.709-6, items 3.2 to 3.4; BT.2100-2, table 6 and 9.
     """
     height, width = frame.shape[:2]
     red, green, blue = (frame[..., channel].astype(np.float32) for channel in range(3))
-    luma = 0.2126 * red + 0.7152 * green + 0.0722 * blue
-    planes = [_bytes(16.0 + 219.0 * luma)]
-    for colour, span in ((blue, 1.8556), (red, 1.5748)):
-        difference = (colour - luma) * np.float32(1.0 / span)
+    luma = colour.red * red + (1.0 - colour.red - colour.blue) * green + colour.blue * blue
+    planes = [_levels(16.0 + 219.0 * luma, bits)]
+    for component, share in ((blue, colour.blue), (red, colour.red)):
+        difference = (component - luma) * np.float32(0.5 / (1.0 - share))
         rows = 0.5 * (difference[0::2] + difference[1::2])
         sited = 0.5 * rows[:, 0::2] + 0.25 * (rows[:, 1::2] + np.roll(rows[:, 1::2], 1, axis=1))
-        planes.append(_bytes(128.0 + 224.0 * sited))
+        planes.append(_levels(128.0 + 224.0 * sited, bits))
     flat = np.concatenate([plane.reshape(-1) for plane in planes])
     return flat.reshape(height * 3 // 2, width)
 
 
-def _bytes(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+def _levels(values: np.ndarray, bits: int) -> np.ndarray:
+    """Values on the scale of 8 bits, rounded to whole levels of `bits`."""
+    kind = np.uint8 if bits == 8 else np.uint16
+    return np.clip(np.rint(values * 2.0 ** (bits - 8)), 0, 2**bits - 1).astype(kind)
 
 
 def _open(path: Path) -> OutputContainer:
@@ -145,7 +210,8 @@ def _open(path: Path) -> OutputContainer:
     return av.open(str(path), "w", format="mp4", options=options)
 
 
-def _codec_options() -> dict[str, str]:
+def _loop_encoding() -> Encoding:
+    """Of `loop.mp4`, in every result."""
     x264 = {
         "bframes": 0,
         "keyint": GOP,
@@ -159,7 +225,8 @@ def _codec_options() -> dict[str, str]:
         "log-level": "none",
     }
     settings = ":".join(f"{name}={value}" for name, value in x264.items())
-    return {"preset": "medium", "crf": str(CRF), "x264-params": settings}
+    options = {"preset": "medium", "crf": str(CRF), "x264-params": settings}
+    return Encoding(encoder="libx264", tag="avc1", options=options)
 
 
 def _as_os_error(action: Callable[[], T]) -> T:

@@ -1,0 +1,1 @@
+"""Results into the files that headsets, players, sites and Blender take."""
