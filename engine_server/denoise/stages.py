@@ -19,6 +19,7 @@ from ...shared.errors import InvalidJob
 from ...shared.jobs import Stage
 from ..models.adapter import Adapter, Cond, LatentSpec
 from ..panorama.views import ViewPlan
+from .ahead import told_ahead
 from .executor import Executor, in_order
 from .finish import Finished, ViewLatents, views_of
 from .loop import Keep, OnStep, packed_start
@@ -200,15 +201,16 @@ def denoise_stages(
         index = state.stage
         stage, plan = stages[index], plans[index]
         shape = (adapter.spec.channels, num_frames, plan.latent_height, plan.latent_width)
+        sigmas = stage_sigmas(
+            adapter.spec.schedule, stage.steps, sigma_start=stage.sigma_start, shift=shift
+        )
         result = METHODS[method](
             state.x,
-            adapter=adapter,
+            adapter=told_ahead(adapter, sigmas),
             cond=cond,
             uncond=uncond,
             guidance_scale=guidance_scale,
-            sigmas=stage_sigmas(
-                adapter.spec.schedule, stage.steps, sigma_start=stage.sigma_start, shift=shift
-            ),
+            sigmas=sigmas,
             shape=shape,
             seed=seed,
             stage=index,

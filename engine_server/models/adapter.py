@@ -108,23 +108,32 @@ class ViewGeometry:
     sigma_next: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowPictures:
+    """What one window is shown beside the words; a model uses what it understands.
+
+    Attributes:
+        picture: What its view sees of the reference, ``[3, H, W]``, -1..1.
+        follow: What it is to follow (depth, lines, a pose), likewise.
+        is_open: Where all is made anew, ``[H, W]``, 0 or 1; elsewhere the picture is kept. None:
+            nothing is kept, and the picture is a model to look like.
+    """
+
+    picture: Tensor | None = None
+    follow: Tensor | None = None
+    is_open: Tensor | None = None
+
+
 class Shown(Protocol):
-    """An adapter whose windows can be shown a picture, beside all of `Adapter`."""
+    """An adapter whose windows can be shown pictures, beside all of `Adapter`."""
 
     @property
     def needs_picture(self) -> bool:
         """Whether it makes nothing without one."""
         ...
 
-    def view_control(
-        self, picture: Tensor, open_part: Tensor | None = None
-    ) -> Mapping[str, Tensor]:
-        """What goes into `ViewGeometry.control` for one window; leading dimension 1.
-
-        Args:
-            picture: What the window sees of the given panorama, ``[3, H, W]``, -1..1.
-            open_part: Where it is to be painted anew, ``[H, W]``, 0 or 1; None: as the model has it.
-        """
+    def view_control(self, shown: WindowPictures) -> Mapping[str, Tensor]:
+        """What goes into `ViewGeometry.control` for one window; leading dimension 1."""
         ...
 
 

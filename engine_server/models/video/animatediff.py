@@ -47,7 +47,10 @@ class AnimateDiffAdapter:
         window_frames: Frames of a window.
         fov_deg: Field of view of the views on the first stage.
         fps: Frames a second that the motion layers were trained with.
-        prompt_cache: Folder for encoded prompts; None keeps them in memory.
+
+    Attributes:
+        transformers: The network that takes the noise away, for what is put on it (LoRA, offload).
+        text_encoder: Small enough to stay; LoRAs may change it, so prompts are not kept on disk.
 
     Raises:
         InvalidJob: The motion layers know fewer frames, or the scheduler cannot step a panorama.
@@ -61,12 +64,12 @@ class AnimateDiffAdapter:
         window_frames: int = 16,
         fov_deg: float = 90.0,
         fps: float = 8.0,
-        prompt_cache: Path | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._unet = pipeline.unet
-        name = pipeline.text_encoder.name_or_path
-        self._prompts = PromptCache(prompt_cache, f"clip {name} {pipeline.text_encoder.dtype}")
+        self.transformers = (pipeline.unet,)
+        self.text_encoder = pipeline.text_encoder
+        self._prompts = PromptCache(None, "")
         self._process = VarianceNoise.of(pipeline.scheduler)
         most = self._unet.config.motion_max_seq_length
         if window_frames > most:
@@ -89,9 +92,9 @@ class AnimateDiffAdapter:
         )
 
     @property
-    def transformer(self) -> Any:
-        """The network that makes the noise go: what a LoRA changes."""
-        return self._unet
+    def autoencoder(self) -> Any:
+        """What encodes and decodes, for what places it."""
+        return self._pipeline.vae
 
     @property
     def spec(self) -> LatentSpec:
@@ -158,8 +161,11 @@ class AnimateDiffAdapter:
         return tokenizer.decode(ids[tokenizer.model_max_length - 1 : -1])
 
 
-def build(folder: Path, *, device: str, precision: str, **options: Any) -> AnimateDiffAdapter:
+def build(
+    folder: Path, *, device: str, precision: str, prompt_cache: Path | None = None, **options: Any
+) -> AnimateDiffAdapter:
     """The adapter over a folder: Stable Diffusion 1.5 and `motion_adapter/`; see `families`."""
+    del prompt_cache  # see `AnimateDiffAdapter.text_encoder`
     dtype = getattr(torch, precision)
     kept = {"use_safetensors": True, "local_files_only": True, "dtype": dtype}
     motion = MotionAdapter.from_pretrained(folder / "motion_adapter", **kept)

@@ -17,6 +17,7 @@ from ..adapter import Schedule
 
 _SOLVERS = {
     "FlowMatchEulerDiscreteScheduler": "euler",
+    "FlowMapEulerDiscreteScheduler": "euler",
     "UniPCMultistepScheduler": "unipc",
 }
 _UNIPC = {

@@ -98,6 +98,11 @@ class WanAdapter:
         )
 
     @property
+    def autoencoder(self) -> Any:
+        """What encodes and decodes, for what places it."""
+        return self._codec.vae
+
+    @property
     def spec(self) -> LatentSpec:
         """What its latents are."""
         return self._spec

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from panoloom.engine_server.denoise.ahead import told_ahead
 from panoloom.engine_server.denoise.methods import plan_method
 from panoloom.engine_server.denoise.noise import normal_noise
 from panoloom.engine_server.denoise.planar import denoise_planar
@@ -38,7 +39,7 @@ def our_latents(
     )
     made = denoise_planar(
         None,
-        adapter=adapter,
+        adapter=told_ahead(adapter, sigmas),
         cond=adapter.encode_prompt([prompt]),
         uncond=adapter.encode_prompt([negative]),
         guidance_scale=guidance,

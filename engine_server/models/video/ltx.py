@@ -1,0 +1,194 @@
+"""LTX-Video 0.9: flow matching over a deep autoencoder, 32x32 pixels and 8 frames a cell.
+
+Cells are single tokens of 128 channels; their places are told in seconds and pixels, so the frame
+rate matters. The levels are shifted by how many tokens a window has, which is always the same.
+Versions from 0.9.1 on have a decoder that is told a noise level: `ltx_codec`.
+
+Source: LTX-Video (HaCohen et al. 2024). In one window it equals the pipeline of the diffusers
+library: `tests/models/video/test_ltx.py`.
+"""
+
+from __future__ import annotations
+
+import copy
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..adapter import Cond, LatentSpec, Schedule, ViewGeometry
+from . import ltx_rope
+from .levels import flow_levels, flow_schedule
+from .ltx_codec import LtxCodec
+from .prompts import PromptCache
+from .ring_rope import rings_of
+from .standard import Standard
+
+MAX_TOKENS = 128
+RINGS = ("time", "width")
+
+
+class LtxAdapter:
+    """LTX, text to video.
+
+    Args:
+        transformer, scheduler: As the diffusers library has them, where they run.
+        codec: The autoencoder.
+        load_text: Makes a pipeline of the library with tokenizer and text encoder; it is let go
+            when the prompts are encoded.
+        window_hw: Cells (height, width) of a window.
+        window_frames: Latent frames of a window.
+        fov_deg: Field of view of the views of the first stage.
+        fps: Frames a second; the network is told.
+        prompts: Keeps encoded prompts.
+
+    Attributes:
+        transformers: The denoiser, for what is put on it (LoRA, offload).
+    """
+
+    def __init__(
+        self,
+        *,
+        transformer: Any,
+        scheduler: Any,
+        codec: LtxCodec,
+        load_text: Callable[[], Any],
+        window_hw: tuple[int, int] = (16, 16),
+        window_frames: int = 10,
+        fov_deg: float = 90.0,
+        fps: float = 24.0,
+        prompts: PromptCache | None = None,
+    ) -> None:
+        self.transformers, self._codec = (transformer,), codec
+        self._load_text = load_text
+        self._prompts = PromptCache(None, "") if prompts is None else prompts
+        ltx_rope.install(transformer)
+        vae = codec.vae
+        self._standard = Standard.of(vae.latents_mean, vae.latents_std / vae.config.scaling_factor)
+        self._spec = LatentSpec(
+            channels=int(transformer.config.in_channels),
+            ratio_s=codec.ratio_s,
+            ratio_t=codec.ratio_t,
+            window_hw=window_hw,
+            window_frames=window_frames,
+            fov_deg=fov_deg,
+            fps=fps,
+            prediction="flow",
+            can_ring=RINGS,
+            schedule=schedule_of(scheduler, tokens=window_frames * window_hw[0] * window_hw[1]),
+        )
+        self._train_times = scheduler.config.num_train_timesteps
+
+    @property
+    def autoencoder(self) -> Any:
+        """What encodes and decodes, for what places it."""
+        return self._codec.vae
+
+    @property
+    def spec(self) -> LatentSpec:
+        """What its latents are."""
+        return self._spec
+
+    def encode_prompt(self, texts: list[str]) -> Cond:
+        """Vectors under "text", ``[len(texts), 128, D]``; under "mask" which of them are words."""
+        return Cond(tensors=self._prompts.encode(texts, self._encode_texts))
+
+    @torch.inference_mode()
+    def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
+        """Estimate of x0, ``[N, C, F, h, w]``."""
+        (model,) = self.transformers
+        noisy = x.to(model.device, torch.float32)
+        count, _, frames, height, width = noisy.shape
+        ratio = self._spec.ratio_s
+        text, mask = (cond.tensors[name][:1].to(model.device) for name in ("text", "mask"))
+        with rings_of(model, views.rings):
+            tokens = model(
+                hidden_states=noisy.flatten(2).transpose(1, 2).to(model.dtype),
+                encoder_hidden_states=text.to(model.dtype).expand(count, -1, -1),
+                timestep=torch.full((count,), sigma * self._train_times, device=model.device),
+                encoder_attention_mask=mask.expand(count, -1),
+                num_frames=frames,
+                height=height,
+                width=width,
+                rope_interpolation_scale=(self._spec.ratio_t / self._spec.fps, ratio, ratio),
+                return_dict=False,
+            )[0]
+        flow = tokens.float().transpose(1, 2).reshape(noisy.shape)
+        return (noisy - sigma * flow).to(x.device, x.dtype)
+
+    def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
+        """Latents ``[C, F, h, w]`` of a loop of 8 F pictures, or of one that stands still."""
+        return self._standard.enter(self._codec.encode(frames.float(), wraps=wraps))
+
+    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
+        """8 F pictures ``[3, H, W]``, -1..1, on the CPU."""
+        codes = self._standard.leave(latents.float())
+        return self._codec.decode(codes, wraps=wraps, loop=loop)
+
+    @torch.inference_mode()
+    def _encode_texts(self, texts: list[str]) -> Mapping[str, Tensor]:
+        pipeline = self._load_text()
+        text, mask, _, _ = pipeline.encode_prompt(
+            texts, do_classifier_free_guidance=False, max_sequence_length=MAX_TOKENS
+        )
+        del pipeline
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return {"text": text, "mask": mask}
+
+
+def schedule_of(scheduler: Any, *, tokens: int) -> Schedule:
+    """Levels of windows of so many tokens, as the library's pipeline has them.
+
+    Raises:
+        InvalidJob: The scheduler steps in a way that is not known.
+    """
+    config = scheduler.config
+    few, many = config.get("base_image_seq_len", 256), config.get("max_image_seq_len", 4096)
+    low, high = config.get("base_shift", 0.5), config.get("max_shift", 1.15)
+    mu = low + (tokens - few) * (high - low) / (many - few)
+
+    def levels(num_steps: int) -> tuple[float, ...]:
+        own = copy.deepcopy(scheduler)
+        own.set_timesteps(sigmas=np.linspace(1.0, 1 / num_steps, num_steps), mu=mu)
+        return tuple(float(sigma) for sigma in own.sigmas)
+
+    known = flow_schedule(flow_levels(scheduler))
+    return Schedule(solver=known.solver, levels=levels)
+
+
+def build(
+    folder: Path, *, device: str, precision: str, prompt_cache: Path | None = None, **options: Any
+) -> LtxAdapter:
+    """The adapter over the weights in `folder`; see `families`. The autoencoder is in float32."""
+    from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
+    from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
+
+    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+    kept = {"local_files_only": True, "use_safetensors": True}
+    vae = AutoencoderKLLTXVideo.from_pretrained(
+        folder, subfolder="vae", dtype=torch.float32, **kept
+    )
+    found = LTXPipeline.from_pretrained(
+        folder, vae=vae, text_encoder=None, tokenizer=None, dtype=dtype, **kept
+    ).to(device)
+
+    def load_text() -> Any:
+        return LTXPipeline.from_pretrained(
+            folder, vae=None, transformer=None, dtype=dtype, **kept
+        ).to(device)
+
+    sizes = sorted((f.name, f.stat().st_size) for f in (folder / "text_encoder").iterdir())
+    return LtxAdapter(
+        transformer=found.transformer,
+        scheduler=found.scheduler,
+        codec=LtxCodec(vae=found.vae),
+        load_text=load_text,
+        prompts=PromptCache(prompt_cache, key=f"t5 {MAX_TOKENS} {dtype} {sizes}"),
+        **options,
+    )

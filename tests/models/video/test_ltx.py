@@ -1,0 +1,164 @@
+"""LTX in our loop is the library's own pipeline, and its loops close."""
+
+from __future__ import annotations
+
+import golden
+import pytest
+import tiny_pipelines
+import torch
+from torch import Tensor
+
+from panoloom.engine_server.models.adapter import ViewGeometry
+from panoloom.engine_server.models.video.ltx import build
+from panoloom.engine_server.models.video.ltx_codec import LtxCodec, reach
+
+
+def geometry(*rings: str) -> ViewGeometry:
+    return ViewGeometry(elevation_rad=torch.zeros(1, 8, 8), fov_deg=90.0, rings=rings)
+
+
+def drawn(*shape: int) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(4))
+
+
+@pytest.fixture(scope="module")
+def stock():
+    return tiny_pipelines.ltx()
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_one_window_in_our_loop_is_the_stock_pipeline(stock, guidance):
+    adapter = tiny_pipelines.ltx_adapter(stock)
+    start, ours = golden.our_latents(adapter, "a calm sea", "blurred", guidance=guidance, steps=4)
+    theirs = stock(
+        prompt="a calm sea",
+        negative_prompt="blurred",
+        height=64,
+        width=64,
+        num_frames=17,
+        frame_rate=24,
+        num_inference_steps=4,
+        guidance_scale=guidance,
+        latents=start.flatten(1).T[None],
+        output_type="latent",
+    ).frames[0]
+    assert golden.difference(ours, theirs.T.reshape(ours.shape)) < 1e-5
+
+
+def test_windows_in_a_batch_are_the_windows_one_by_one(stock):
+    adapter = tiny_pipelines.ltx_adapter(stock)
+    cond = adapter.encode_prompt(["a storm at dusk"])
+    x = drawn(3, 8, 3, 8, 8)
+    together = adapter.denoised(x, 0.5, cond, geometry())
+    alone = torch.cat([adapter.denoised(part[None], 0.5, cond, geometry()) for part in x])
+    assert golden.difference(together, alone) < 1e-5
+
+
+def test_prompts_are_encoded_as_the_pipeline_encodes_them(stock):
+    texts = ["a calm sea", ""]
+    with torch.no_grad():
+        text, mask, _, _ = stock.encode_prompt(texts, do_classifier_free_guidance=False)
+    encoded = tiny_pipelines.ltx_adapter(stock).encode_prompt(texts).tensors
+    assert golden.difference(encoded["text"], text) < 1e-5
+    assert torch.equal(encoded["mask"], mask)
+
+
+@pytest.mark.parametrize(("axis", "dim", "turn"), [("time", 2, 1), ("width", 4, 3)])
+def test_on_a_ring_the_denoiser_turns_with_its_window_and_otherwise_not(stock, axis, dim, turn):
+    adapter = tiny_pipelines.ltx_adapter(stock)
+    cond = adapter.encode_prompt(["a calm sea"])
+    x = drawn(1, 8, 3, 8, 8)
+
+    def mismatch(told: ViewGeometry) -> float:
+        rolled = adapter.denoised(x.roll(turn, dim), 0.7, cond, told)
+        return golden.difference(rolled, adapter.denoised(x, 0.7, cond, told).roll(turn, dim))
+
+    assert mismatch(geometry(axis)) < 1e-5
+    assert mismatch(geometry()) > 1e-4
+
+
+def codec_of(stock, **changes) -> LtxCodec:
+    return LtxCodec(vae=stock.vae, **{"context": reach(stock.vae), "look_back": 16, **changes})
+
+
+def decoded(codec: LtxCodec, latents: Tensor, *, wraps: bool = False, loop: bool = True) -> Tensor:
+    return torch.stack(list(codec.decode(latents, wraps=wraps, loop=loop)), dim=1)
+
+
+def test_a_loop_has_eight_frames_a_latent_and_turns_with_its_latents(stock):
+    latents = drawn(8, 5, 2, 2)
+    frames = decoded(codec_of(stock), latents)
+    assert frames.shape == (3, 40, 16, 16)
+    rolled = decoded(codec_of(stock), latents.roll(2, 1))
+    assert golden.difference(rolled, frames.roll(16, 1)) < 1e-5
+
+
+def test_chunks_of_time_are_not_seen(stock):
+    latents = drawn(8, 5, 2, 2)
+    whole = decoded(codec_of(stock), latents)
+    assert golden.difference(decoded(codec_of(stock, chunk=2), latents), whole) < 1e-5
+
+
+def test_less_context_than_the_decoder_reaches_leaves_an_error_that_falls_fast(stock):
+    latents = drawn(8, 6, 1, 1)
+    exact = decoded(codec_of(stock), latents)
+    errors = [
+        golden.difference(decoded(codec_of(stock, context=k, chunk=3), latents), exact)
+        for k in (2, 4, 6, 8)
+    ]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.01 * errors[0]
+
+
+def test_a_panorama_is_the_same_in_one_tile_and_in_four_and_turns_with_its_latents(stock):
+    latents = drawn(8, 1, 12, 24)
+
+    def panorama(latents: Tensor, tile: int) -> Tensor:
+        codec = codec_of(stock, context=1, fade=2, beyond=9, tile_hw=(tile, tile))
+        return decoded(codec, latents, wraps=True)
+
+    whole = panorama(latents, 24)
+    assert golden.difference(panorama(latents, 12), whole) < 1e-5
+    assert golden.difference(panorama(latents.roll(5, -1), 12), whole.roll(40, -1)) < 1e-5
+
+
+def test_encoding_a_loop_turns_with_it_and_a_still_is_one_latent(stock):
+    codec = codec_of(stock)
+    frames = drawn(24, 3, 16, 16)
+    latents = codec.encode(frames, wraps=False)
+    assert latents.shape == (8, 3, 2, 2)
+    rolled = codec.encode(frames.roll(8, 0), wraps=False)
+    assert golden.difference(rolled, latents.roll(1, 1)) < 1e-5
+    assert codec.encode(frames[:1], wraps=False).shape == (8, 1, 2, 2)
+    assert codec.encode(drawn(1, 3, 32, 64), wraps=True).shape == (8, 1, 4, 8)
+
+
+def test_a_decoder_that_is_told_a_noise_level_gives_the_same_frames_twice_and_turns(stock):
+    codec = codec_of(tiny_pipelines.ltx(is_told_noise=True))
+    latents = drawn(8, 3, 2, 2)
+    frames = decoded(codec, latents)
+    assert torch.equal(decoded(codec, latents), frames)
+    assert golden.difference(decoded(codec, latents.roll(1, 1)), frames.roll(8, 1)) < 1e-5
+
+
+def test_a_video_that_is_no_loop_does_not_see_its_end_at_its_start(stock):
+    latents = drawn(8, 12, 2, 2)
+    changed = latents.clone()
+    changed[:, -1] += 1
+    before, after = (
+        decoded(codec_of(stock, chunk=12), one, loop=False) for one in (latents, changed)
+    )
+    assert before.shape[1] == 96
+    assert torch.equal(before[:, :8], after[:, :8])
+    assert not torch.equal(before[:, -1], after[:, -1])
+
+
+def test_weights_in_a_folder_make_the_same_model(stock, tmp_path):
+    tiny_pipelines.ltx().save_pretrained(tmp_path)
+    built = build(tmp_path, device="cpu", precision="float32", window_hw=(8, 8), window_frames=3)
+    x, texts = drawn(1, 8, 3, 8, 8), ["a calm sea"]
+    expected = tiny_pipelines.ltx_adapter(stock)
+    assert torch.equal(
+        built.denoised(x, 0.5, built.encode_prompt(texts), geometry()),
+        expected.denoised(x, 0.5, expected.encode_prompt(texts), geometry()),
+    )
