@@ -54,6 +54,7 @@ from ..shared.wire import Envelope, decode, error_of, new_id
 from .link import Link
 
 MAX_MESSAGES = 24  # one poll; 1000 queued events are seen within a second and a half
+TAKE_S = 0.002  # of one poll; the rest of what arrived waits for the next tick
 CHUNK_BYTES = 512 * 1024
 HELLO_S = 5.0  # without a welcome by then, the engine is not there
 ASK_S = 3.0  # silence after which its file is looked at and all that is open asked for again
@@ -179,20 +180,25 @@ class Session:
     # What the tick does -----------------------------------------------------------------------
 
     def poll(self, limit: int = MAX_MESSAGES) -> int:
-        """Take in at most `limit` messages and keep the connection going; returns how many."""
+        """Take in at most `limit` messages, for TAKE_S or so, and keep the connection going.
+
+        Returns how many.
+        """
         if self.state is LinkState.OFF:
             return 0
         if self._link is None:
             if self._clock() - self._since >= RETRY_S:
                 self._dial()
             return 0
-        count = 0
+        count, begun = 0, self._clock()
         for parts in self._link.received(limit):
             count += 1
             self._heard = self._clock()
             self._take(parts)
             if self._link is None:  # what came made us hang up
                 return count
+            if self._clock() - begun > TAKE_S:
+                break
         self._go_on_fetching()
         self._mind_the_silence()
         return count

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
+from bench_addon import measure
 from environments import (
     LOGS,
     ROOT,
@@ -47,6 +48,8 @@ def run(argv: list[str] | None = None) -> int:
             return setup()
         if options.command == "test":
             return test(rest, options.blender)
+        if options.command == "bench-addon":
+            return bench_addon(options.blender)
         return demo(options)
     except SetupFailed as error:
         print(f"\n{error}", file=sys.stderr)
@@ -74,6 +77,8 @@ def parse(argv: list[str] | None) -> tuple[argparse.Namespace, list[str]]:
         help="only Blender's tests, in these versions, such as 4.2,5.0,5.2; each gets an "
         "environment of its own",
     )
+    bench = commands.add_parser("bench-addon", help="what the add-on costs Blender")
+    bench.add_argument("--blender", metavar="VERSION", default="", help="in this version, as 5.0")
     show = commands.add_parser("demo", help="from a prompt to a lit Blender scene")
     show.add_argument("prompt", nargs="?", default=DEFAULT_PROMPT)
     show.add_argument("--size", default=SIZES[0], choices=SIZES, help="pixels of the panorama")
@@ -147,6 +152,12 @@ def test_blenders(engine: Path, versions: list[str], words: list[str]) -> int:
         command = [str(engine), "-m", "pytest", "-m", "blender", "tests/blender", *words]
         worst = max(worst, subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode)
     return worst
+
+
+def bench_addon(version: str) -> int:
+    """The add-on's bench, in the usual Blender or in this version."""
+    home = ensure(blender_environment_of(version) if version else blender_environment())
+    return measure(home, build_extension(ensure(engine_environment())))
 
 
 def build_extension(engine: Path) -> Path:

@@ -89,6 +89,15 @@ def test_job_of_an_earlier_run_is_picked_up_and_finds_its_world(stories):
     assert stories["story_of_an_earlier_run"] == {"again": True, "shown": "SEQUENCE", "left": ""}
 
 
+def test_job_that_waited_with_a_picture_of_its_scene_is_made_by_the_next_run(stories):
+    assert stories["story_of_a_waiting_picture"] == {
+        "again": True,
+        "is_sent": True,
+        "is_its_picture": True,
+        "left": [],
+    }
+
+
 def test_engine_elsewhere_is_not_reached_without_online_access(stories):
     story = stories["story_of_another_computer"]
     assert not story["allowed"]

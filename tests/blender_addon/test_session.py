@@ -320,6 +320,19 @@ def test_one_poll_takes_a_bounded_number_of_messages(session, engine):
     assert sum(counts) >= 1000
 
 
+def test_one_poll_ends_when_its_time_is_over_and_the_next_goes_on(session, engine, clock):
+    connect(session, engine)
+    submit(session, engine)
+    until(lambda: session.status is not None, engine.turn, session.poll)
+    for seq in range(1, 8):
+        engine.tell(progressed(seq, seq))
+    clock_of = session._clock
+    session._clock = lambda: setattr(clock, "now", clock.now + 0.0015) or clock_of()
+    counts: list[int] = []
+    until(lambda: session.views[JOB].seq == 7, lambda: counts.append(session.poll()))
+    assert max(counts) == 1  # the clock is read twice for each message
+
+
 def test_events_of_forgotten_jobs_are_dropped(session, engine):
     connect(session, engine)
     submit(session, engine)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import os
+import time
 from pathlib import Path
 
 import bpy
@@ -221,6 +224,44 @@ def story_of_an_earlier_run(stage: Stage) -> dict[str, object]:
     facts = {"again": again, "shown": environment(scene).image.source, "left": found.left_why}
     stage.state.care.place = None
     bpy.ops.panoloom.restore_world()
+    return facts
+
+
+def story_of_a_waiting_picture(stage: Stage) -> dict[str, object]:
+    """Blender was closed while a job waited with a copy of its scene: the next run renders it."""
+    scene = new_scene()
+    scene.panoloom.prompt = "around my scene"
+    state, kept = stage.state, stage.folder / "waiting" / ".panoloom"
+    kept.mkdir(parents=True)
+    state.care.place = kept.parent
+    stage.generate()
+    scene.panoloom.use_reference = True
+    bpy.ops.panoloom.generate()
+    waiting = state.job
+    state._reference[1].stop()
+    state._reference = None
+    for path in list(kept.iterdir()):  # as a run of Blender that is gone left it
+        path.rename(path.with_name(path.name.replace(str(os.getpid()), "4194305")))
+    state.queue.jobs.clear()
+    state._adopt()
+    first, found = state.queue.open
+    again = found is not waiting and found.job_id == waiting.job_id
+    end = time.monotonic() + 200
+    while not found.is_prepared and found.is_active and time.monotonic() < end:
+        stage.tick()
+        time.sleep(0.05)
+    first.cancel_here()
+    stage.tick()
+    (blob,), spec = state.session.blobs[-1], state.session.asked[-1]
+    facts = {
+        "again": again,
+        "is_sent": found.is_sent,
+        "is_its_picture": hashlib.sha256(blob).hexdigest() == spec.reference.sha256,
+        "left": [path.name for path in kept.rglob("*.blend")],
+    }
+    found.cancel_here()
+    scene.panoloom.use_reference = False
+    state.care.place = None
     return facts
 
 

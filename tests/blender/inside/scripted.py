@@ -21,9 +21,11 @@ class QuietSession:
         self.status = self.welcome = self.trouble = None
         self.cancelled: list[str] = []
         self.asked: list[object] = []
+        self.blobs: list[list[bytes]] = []
 
     def submit(self, spec, job_id, blobs=()):
         self.asked.append(spec)
+        self.blobs.append(list(blobs))
         return part("shared.jobview").JobView(job_id=job_id)
 
     def poll(self) -> int:

@@ -6,7 +6,10 @@ that are in docs/blender.md.
 OUT is the folder for STATE.png. A state is `first` (nothing installed but the extension), `words`
 (all that says what to make), `queue` (two jobs wait and one is made, by an engine that the script
 plays itself), `error` (one that a button mends), `history` (LIBRARY's loops, one chosen), `sample`
-(the sample in the World) or `world` (the World tab). The extension is installed and enabled.
+(the sample in the World), `look` (the same, with the poster's look under AgX, in a scene of another
+frame rate), `job` (a loop being made, its preview in the World) or `world` (the World tab). Each
+fits into a window of 900 pixels, drawn by factory settings. The extension is installed and
+enabled.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from types import ModuleType
 import bpy
 
 MODULE = "bl_ext.user_default.panoloom"
-STATES = ("first", "words", "queue", "error", "history", "world", "sample")
+STATES = ("first", "words", "queue", "job", "error", "history", "world", "look", "sample")
 OUT, LIBRARY, *ASKED = sys.argv[sys.argv.index("--") + 1 :]
 SETTLE_S, RENDER_S = 6.0, 150.0  # between a change and its picture
 bpy.context.preferences.view.show_splash = False
@@ -52,6 +55,9 @@ class PlayedSession:
     def cancel(self, job_id: str) -> None: ...
 
     def forget(self, job_id: str) -> None: ...
+
+    def is_accepted(self, job_id: str) -> bool:
+        return True
 
     def disconnect(self) -> None: ...
 
@@ -94,11 +100,11 @@ class Pictures:
         globals()[f"show_{self._shown}"]()
         for area in bpy.context.window_manager.windows[0].screen.areas:
             area.tag_redraw()
-        return RENDER_S if self._shown == "sample" else SETTLE_S
+        return RENDER_S if self._shown in ("look", "sample") else SETTLE_S
 
     def _crop(self) -> list[str]:
         """The sidebar alone where the rest of the window shows nothing new."""
-        if self._shown in ("first", "sample", "world"):
+        if self._shown in ("first", "sample", "look", "job", "world"):
             return []
         window = bpy.context.window_manager.windows[0]
         region = next(region for region in viewport().regions if region.type == "UI")
@@ -118,6 +124,7 @@ def forget() -> None:
     for name in ("prompt_text", "prompt", "sky", "style", "seconds", "steps", "size"):
         settings.property_unset(name)
     settings.use_reference = False
+    settings.look, scene.render.fps = "LINEAR", 24
 
 
 def show_first() -> None:
@@ -145,6 +152,32 @@ def look_at_the_world() -> None:
 def show_sample() -> None:
     bpy.ops.panoloom.load_sample()
     look_at_the_world()
+
+
+def show_look() -> None:
+    scene = bpy.context.scene
+    scene.render.fps = 25
+    bpy.ops.panoloom.load_sample()
+    scene.view_settings.view_transform, scene.panoloom.look = "AgX", "MATCH"
+    look_at_the_world()
+
+
+def show_job() -> None:
+    """As in the queue, with a preview of the first job in the World."""
+    show_queue()
+    viewport().spaces.active.shading.type = "SOLID"
+    state = part("blender_addon.runtime").state()
+    job = state.queue.open[0]
+    picture = bpy.data.images.new("preview", 16, 8)
+    path = Path(bpy.app.tempdir, "preview.png")
+    picture.filepath_raw, picture.file_format = str(path), "PNG"
+    picture.save()
+    bpy.data.images.remove(picture)
+    told = part("shared.messages").JobPreviewed(
+        job_id=job.job_id, seq=3, step=7, width=16, height=8
+    )
+    job.view.apply(told, (path.read_bytes(),))
+    part("blender_addon.timer").tick()
 
 
 def show_words() -> None:
