@@ -84,7 +84,7 @@ def why_not(context: bpy.types.Context) -> str:
     shown = world_nodes.node(scene.world, world_nodes.ENVIRONMENT)
     if world.job_of(scene.world) is None or shown is None or shown.image is None:
         return "Show a loop in the World first"
-    if bpy.types.XrSessionState.is_running(context):
+    if bpy.types.XrSessionState.is_running(bpy.context):
         return "A VR session runs already; end it first"
     return vr_runtime.missing_in_blender(
         has_openxr=bpy.app.build_options.xr_openxr, version=bpy.app.version, backend=_backend()

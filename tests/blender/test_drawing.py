@@ -19,6 +19,7 @@ def drawn(blender, tmp_path_factory):
         ("connected", "Engine ready"),
         ("textbox", "Loops you make are listed here."),
         ("lines", "northern lights over a calm sea"),
+        ("look", "The poster is sRGB and the display is"),
         ("queue", "Waits, 2 before it"),
         ("history", "A loop of the history, to look at."),
         ("error", "Too long."),

@@ -71,6 +71,13 @@ def test_undone_world_is_left_alone(stories):
     assert stories["story_of_undo"] == {"undone": "Mine", "kept": "Mine"}
 
 
+@pytest.mark.parametrize("mode", ["EDIT", "SCULPT"])
+def test_after_an_undo_in_another_mode_restore_brings_the_world_back(stories, mode):
+    _, _, is_left_alone, restored = stories["story_of_undo_in_other_modes"][mode]
+    assert is_left_alone
+    assert restored == "Mine"
+
+
 def test_undo_step_has_its_picture_and_comes_a_tick_later(stories):
     story = stories["story_of_undo_steps"]
     assert story["steps"] == [["Panoloom World", "FILE"], ["Panoloom loop", "SEQUENCE"]]

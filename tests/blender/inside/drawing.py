@@ -45,6 +45,7 @@ def draw(*, has_textbox: bool = False) -> list[str]:
     heard: list[str] = []
     context = SimpleNamespace(
         scene=bpy.context.scene,
+        area=SimpleNamespace(type="VIEW_3D"),
         region=SimpleNamespace(width=300),
         preferences=SimpleNamespace(system=SimpleNamespace(ui_scale=1.0)),  # 0 without a window
         window_manager=bpy.context.window_manager,
@@ -77,6 +78,10 @@ def main(folder: str) -> dict[str, object]:
     scene.panoloom.use_reference = False
     bpy.ops.panoloom.load_sample()
     facts["sample"] = draw()
+    scene.render.fps, scene.panoloom.look = 25, "MATCH"
+    scene.display_settings.display_device = "Display P3"
+    facts["look"] = draw()
+    scene.panoloom.look = "LINEAR"
     stage.generate()
     bpy.ops.panoloom.generate()
     bpy.ops.panoloom.generate()
