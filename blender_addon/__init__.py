@@ -19,9 +19,10 @@ def unregister() -> None:
     """Take everything back in reverse order."""
     import bpy
 
-    from . import properties, timer, vr
+    from . import headset_page, properties, timer, vr
 
     vr.leave()
+    headset_page.page.stop()
     timer.detach()
     properties.detach()
     for cls in reversed(_classes()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import layout, panel_model, vr, vr_runtime, world
+from . import headset_page, layout, panel_model, vr, vr_runtime, world
 from .button import Button
 
 WIDTH = 420  # of the question before entering, in Blender's pixels
@@ -49,4 +49,33 @@ class PANOLOOM_OT_leave_vr(Button):
         vr.leave()
 
 
-CLASSES = (PANOLOOM_OT_enter_vr, PANOLOOM_OT_leave_vr)
+class PANOLOOM_OT_serve_page(Button):
+    """Let a headset on this network open the loop in its own browser; the address is copied"""
+
+    bl_idname = "panoloom.serve_page"
+    bl_label = "Page for a Headset"
+
+    @staticmethod
+    def why_not_here(context: bpy.types.Context) -> str:
+        return headset_page.why_not(context.scene)
+
+    def act(self, context: bpy.types.Context) -> None:
+        headset_page.page.serve(world.folder_of(context.scene.world))
+
+
+class PANOLOOM_OT_stop_page(Button):
+    """Serve the page no longer"""
+
+    bl_idname = "panoloom.stop_page"
+    bl_label = "Stop the Page"
+
+    def act(self, _context: bpy.types.Context) -> None:
+        headset_page.page.stop()
+
+
+CLASSES = (
+    PANOLOOM_OT_enter_vr,
+    PANOLOOM_OT_leave_vr,
+    PANOLOOM_OT_serve_page,
+    PANOLOOM_OT_stop_page,
+)

@@ -20,7 +20,8 @@ ABOUT = ("comfort", "flashes")  # groups of findings that make people sick, or w
 NO_RUNTIME = (
     "No headset software (OpenXR runtime) is set up on this computer, so Blender cannot reach a "
     "headset. Install and start that of your headset - SteamVR, Meta Quest Link, WiVRn or Monado - "
-    "and make it the active OpenXR runtime; then press Enter VR again. Nothing was changed"
+    "and make it the active OpenXR runtime; then press Enter VR again. Nothing was changed. "
+    "Without it, Page for a Headset below shows the loop in the headset's own browser"
 )
 
 
