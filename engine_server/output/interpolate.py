@@ -2,8 +2,9 @@
 
 Blender shows one frame of a World a scene frame, so a loop must have its frames at the scene's
 rate. Between two frames of the model, pictures are made by dense inverse search flow in both
-directions; longitude is a ring, rows continue over the poles, and the last frame of a loop leads to
-the first. At most three model frames are held at a time.
+directions, or by a learned interpolator where one is installed (`interpolators.py`). Longitude is a
+ring, rows continue over the poles, and the last frame of a loop leads to the first. At most three
+model frames are held at a time.
 
 Source: Kroeger et al. 2016, "Fast Optical Flow using Dense Inverse Search", as in OpenCV; the
 warping and the occlusion weights are our own.
@@ -20,7 +21,9 @@ import numpy as np
 
 from ...shared.errors import GenerationFailed
 from ..flow_search import FlowSearch, one_thread
-from .surroundings import with_surroundings
+from . import interpolators
+from .interpolators import LearnedMotion
+from .surroundings import Surroundings
 
 FINEST_WIDTH = 320
 """Pixels across the ring at which flow is sought; finer is slower and no better."""
@@ -60,7 +63,8 @@ def at_rate(
         return
     first = current = next(source)
     ahead: np.ndarray | None = None
-    motion: Motion | None = None
+    motion: Motion | LearnedMotion | None = None
+    plugin = interpolators.installed()
     at = 0
     for index, phase in moments(num_in, num_out, loop=loop):
         while at < index:
@@ -73,7 +77,11 @@ def at_rate(
         if ahead is None:
             ahead = first if at == num_in - 1 else next(source)
         if motion is None:
-            motion = Motion(current, ahead, surface=surface)
+            motion = (
+                Motion(current, ahead, surface=surface)
+                if plugin is None
+                else LearnedMotion(plugin, current, ahead, surface=surface)
+            )
         yield motion.at(float(phase))
     for _ in source:  # frames after the last moment asked for; one too many is an error
         pass
@@ -94,11 +102,9 @@ class Motion:
     """
 
     def __init__(self, before: np.ndarray, after: np.ndarray, *, surface: str = "sphere") -> None:
-        self._surface = surface
-        self._height, self._width = before.shape[:2]
-        self._pad_x, self._pad_y = max(self._width // 8, 8), max(self._height // 16, 4)
+        self._around = Surroundings.of(before.shape[0], before.shape[1], surface)
         self._is_still = np.array_equal(before, after)
-        self._before, self._after = self._padded(before), self._padded(after)
+        self._before, self._after = self._around.added(before), self._around.added(after)
         if self._is_still:
             return
         self._forth, self._back = _flows(self._before, self._after)
@@ -106,7 +112,7 @@ class Motion:
     def at(self, phase: float) -> np.ndarray:
         """The frame at `phase` in (0, 1), [H, W, 3] float32, 0..1."""
         if self._is_still:
-            return self._cropped(self._before)
+            return self._around.removed(self._before)
         with one_thread():
             old, old_weight = _trace(self._before, self._after, self._forth, self._back, phase)
             new, new_weight = _trace(self._after, self._before, self._back, self._forth, 1 - phase)
@@ -117,7 +123,7 @@ class Motion:
             + new * (new_weight / total)[..., None]
             + still * (still_weight / total)[..., None]
         )
-        return np.clip(self._cropped(blended), 0.0, 1.0)
+        return np.clip(self._around.removed(blended), 0.0, 1.0)
 
     def _stay(self, phase: float) -> tuple[np.ndarray, np.ndarray]:
         """The picture if nothing moved, trusted a little where both frames agree.
@@ -128,18 +134,6 @@ class Motion:
         differs = np.abs(change).max(axis=-1)
         trust = STILL_TRUST * np.exp(-np.square(differs / STILL_SPREAD))
         return self._before + phase * change, trust
-
-    def _padded(self, frame: np.ndarray) -> np.ndarray:
-        if self._surface == "sphere":
-            return with_surroundings(frame, rows=self._pad_y, columns=self._pad_x)
-        rows, columns = (self._pad_y, self._pad_y), (self._pad_x, self._pad_x)
-        sides = "wrap" if self._surface == "ring" else "edge"
-        wider = np.pad(frame, ((0, 0), columns, (0, 0)), mode=sides)
-        return np.pad(wider, (rows, (0, 0), (0, 0)), mode="edge")
-
-    def _cropped(self, padded: np.ndarray) -> np.ndarray:
-        top, left = self._pad_y, self._pad_x
-        return padded[top : top + self._height, left : left + self._width].copy()
 
 
 def _flows(before: np.ndarray, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..denoise.finish import Finished, ViewLatents
 from ..models.adapter import Adapter
+from ..models.tiles import flat_tiles
 from ..panorama.blend import Picture, ViewBlend
 from ..panorama.erp import erp_to_view, resize_erp
 from ..panorama.tables import View
@@ -57,25 +58,31 @@ def decoded_flat(
 ) -> Iterator[Picture]:
     """Frames of a flat picture's latents ``[C, F, H, W]``; a ring goes on over its join.
 
-    As far as half a window: no decoder sees farther than its model.
+    In tiles, with half a window around each: no decoder sees farther than its model.
     """
-    beyond = min(adapter.spec.window_hw[1] // 2, latents.shape[-1]) if ring else 0
-    if ring:
-        latents = torch.cat((latents[..., -beyond:], latents, latents[..., :beyond]), dim=-1)
-    cut = beyond * adapter.spec.ratio_s
-    for frame in adapter.decode(latents, wraps=False, loop=loop):
-        yield _picture(frame[..., cut : frame.shape[-1] - cut])
+    ratio = adapter.spec.ratio_s
+    height, width = latents.shape[-2:]
+    tiles = list(flat_tiles(height, width, margin=adapter.spec.window_hw[1] // 2, ring=ring))
+    streams = [adapter.decode(tile.read(latents), wraps=False, loop=loop) for tile in tiles]
+    for frames in zip(*streams, strict=True):
+        picture = torch.empty(3, height * ratio, width * ratio)
+        for tile, frame in zip(tiles, frames, strict=True):
+            tile.write(picture, frame, ratio)
+        yield _picture(picture)
 
 
 def encoded_flat(adapter: Adapter, pixels: Tensor, *, ring: bool) -> Tensor:
     """Latents ``[C, F, h, w]`` of flat pictures ``[F, 3, H, W]``, -1..1; as `decoded_flat`."""
     ratio = adapter.spec.ratio_s
-    beyond = min(adapter.spec.window_hw[1] // 2, pixels.shape[-1] // ratio) if ring else 0
-    if ring:
-        px = beyond * ratio
-        pixels = torch.cat((pixels[..., -px:], pixels, pixels[..., :px]), dim=-1)
-    latents = adapter.encode(pixels, wraps=False)
-    return latents[..., beyond : latents.shape[-1] - beyond]
+    height, width = (side // ratio for side in pixels.shape[-2:])
+    latents: Tensor | None = None
+    for tile in flat_tiles(height, width, margin=adapter.spec.window_hw[1] // 2, ring=ring):
+        part = adapter.encode(tile.read(pixels, ratio), wraps=False)
+        if latents is None:
+            latents = part.new_empty(*part.shape[:2], height, width)
+        tile.write(latents, part)
+    assert latents is not None
+    return latents
 
 
 def decoded_views(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
+import pytest
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -12,14 +14,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from panoloom.engine_server.denoise.finish import Finished
 from panoloom.engine_server.denoise.loop import denoise_panorama
 from panoloom.engine_server.denoise.schedule import flow_sigmas
+from panoloom.engine_server.models import tiles
 from panoloom.engine_server.models.adapter import Cond, LatentSpec, ViewGeometry
-from panoloom.engine_server.models.tiles import decode_in_tiles
+from panoloom.engine_server.models.tiles import decode_in_tiles, encode_in_tiles
+from panoloom.engine_server.panorama.tables import View
 from panoloom.engine_server.panorama.views import plan_views
-from panoloom.engine_server.worker.decoding import decoded_views
+from panoloom.engine_server.worker.decoding import (
+    decoded_flat,
+    decoded_panorama,
+    decoded_views,
+    encoded_flat,
+    encoded_views,
+)
 
 RATIO = 8
-SMALL, LARGE, LARGEST = (128, 53.0), (512, 14.0), 1024
-"""Columns of latents, and field of view, of 1024x512 and 4096x2048 pixels; then of 8192x4096."""
+SMALL, LARGE = (128, 53.0), (1024, 7.1)
+"""Columns of latents, and field of view, of 1024x512 and 8192x4096 pixels."""
 
 
 class Allocations(TorchDispatchMode):
@@ -46,6 +56,7 @@ class CountingAdapter:
     )
     denoise_bytes: int = 0
     decode_bytes: int = 0
+    encode_bytes: int = 0
 
     def encode_prompt(self, texts: list[str]) -> Cond:
         return Cond()
@@ -58,7 +69,17 @@ class CountingAdapter:
         return out
 
     def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
-        raise NotImplementedError
+        if not wraps:
+            return torch.stack([self.cells(frame) for frame in frames], dim=1)
+        made = [encode_in_tiles(frame, self.cells, ratio=RATIO, margin=4) for frame in frames]
+        return torch.stack(made, dim=1)
+
+    def cells(self, picture: Tensor) -> Tensor:
+        with Allocations() as made:
+            out = torch.nn.functional.avg_pool2d(picture[:1] + 0, RATIO)
+        given = picture.numel() * picture.element_size()
+        self.encode_bytes = max(self.encode_bytes, made.largest, given)
+        return out
 
     def picture(self, cells: Tensor) -> Tensor:
         with Allocations() as made:
@@ -93,7 +114,9 @@ def made(size: tuple[int, float]) -> tuple[CountingAdapter, Finished]:
     return adapter, out
 
 
-def test_an_evaluation_and_a_views_decode_hold_as_much_at_4096x2048_as_at_1024x512():
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_an_evaluation_and_a_views_decode_hold_as_much_at_8192x4096_as_at_1024x512():
     peaks = []
     for size in (SMALL, LARGE):
         adapter, out = made(size)
@@ -106,14 +129,68 @@ def test_an_evaluation_and_a_views_decode_hold_as_much_at_4096x2048_as_at_1024x5
     assert peaks[0][1] == 3 * 128 * 128 * 4, "one view's picture"
 
 
-def test_a_panoramas_decode_holds_as_much_at_8192x4096_as_at_1024x512():
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("is_flat", [False, True])
+def test_a_picture_s_coding_holds_as_much_at_8192x4096_as_at_1024x512(is_flat):
+    """References are encoded, and panoramas without views and flat pictures decoded, in tiles."""
     peaks = []
-    for width in (SMALL[0], LARGEST):
+    for width in (SMALL[0], LARGE[0]):
+        adapter, size = CountingAdapter(), (3, width // 2 * RATIO, width * RATIO)
+        cells, pixels = torch.zeros(1, 1, width // 2, width), torch.zeros(1, *size)
+        if is_flat:
+            picture = next(decoded_flat(adapter, cells, ring=True))
+            latents = encoded_flat(adapter, pixels, ring=True)
+        else:
+            picture = next(decoded_panorama(adapter, cells, size=(size[2], size[1])))
+            latents = adapter.encode(pixels, wraps=True)
+        assert picture.shape == (*size[1:], 3)
+        assert latents.shape == cells.shape
+        peaks.append((adapter.decode_bytes, adapter.encode_bytes))
+    for small, large in zip(*peaks, strict=True):
+        assert large <= 1.05 * small
+
+
+def test_what_a_reference_shows_views_is_encoded_view_by_view():
+    peaks = []
+    for width, fov_deg in (SMALL, LARGE):
         adapter = CountingAdapter()
-        picture = next(adapter.decode(torch.zeros(1, 1, width // 2, width), wraps=True))
-        assert picture.shape == (3, width // 2 * RATIO, width * RATIO)
-        peaks.append(adapter.decode_bytes)
-    assert peaks[1] <= 1.05 * peaks[0]
+        views = tuple(
+            View(yaw_deg=40.0 * k, pitch_deg=0.0, fov_deg=fov_deg, height=16, width=16)
+            for k in range(3)
+        )
+        panorama = torch.zeros(1).expand(3, width // 4, width // 2)
+        assert encoded_views(adapter, panorama, views).shape == (3, 1, 1, 16, 16)
+        peaks.append(adapter.encode_bytes)
+    assert peaks[0] == peaks[1] == 3 * 128 * 128 * 4
+
+
+@pytest.mark.parametrize("ring", [True, False])
+def test_a_flat_picture_in_tiles_is_the_picture_in_one(ring, monkeypatch):
+    """Also where the picture ends: the network sees the edge, not a margin beyond it."""
+    adapter = SeeingAdapter()
+    cells = torch.randn(1, 2, 40, 56, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randn(2, 3, 320, 448, generator=torch.Generator().manual_seed(1))
+    whole = list(decoded_flat(adapter, cells, ring=ring)), encoded_flat(adapter, pixels, ring=ring)
+    monkeypatch.setattr(tiles, "TILE_HW", (24, 24))
+    parts = list(decoded_flat(adapter, cells, ring=ring)), encoded_flat(adapter, pixels, ring=ring)
+    np.testing.assert_allclose(np.stack(parts[0]), np.stack(whole[0]), atol=1e-6)
+    torch.testing.assert_close(parts[1], whole[1])
+
+
+class SeeingAdapter(CountingAdapter):
+    """Its decoder and encoder see the cells next to each."""
+
+    def picture(self, cells: Tensor) -> Tensor:
+        return super().picture(0.3 * blurred(cells))
+
+    def cells(self, picture: Tensor) -> Tensor:
+        return blurred(super().cells(picture))
+
+
+def blurred(cells: Tensor) -> Tensor:
+    around = torch.nn.functional.pad(cells[None], (1, 1, 1, 1), mode="replicate")
+    return torch.nn.functional.avg_pool2d(around, 3, stride=1)[0]
 
 
 def test_tiles_fit_exactly_whatever_the_decoder_sees_within_its_margin():

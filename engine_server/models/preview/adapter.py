@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ...panorama.erp import wrap_cells
 from ..adapter import Cond, LatentSpec, ViewGeometry
-from ..tiles import decode_in_tiles
+from ..tiles import decode_in_tiles, encode_in_tiles
 from . import light
 from .autoencoder import CHANNELS, RATIO
 from .checkpoint import load_weights
 from .text import TOKENS, needs_real_model, pad_tokens, tokenize_prompt
 
-MARGIN_ACROSS = 8  # cells coded beyond the seam: all that the decoder can see
-MARGIN_UP = 4  # cells encoded beyond a pole
+MARGIN = 8  # cells coded around a tile: all that encoder and decoder can see
 
 SPEC = LatentSpec(
     channels=CHANNELS,
@@ -30,18 +27,6 @@ SPEC = LatentSpec(
     fps=8.0,
     prediction="flow",
 )
-
-
-def with_margins(panorama: Tensor, up: int, across: int) -> Tensor:
-    """A panorama [..., H, W] continued over both poles and over the seam, [..., H+2u, W+2a]."""
-    height, width = panorama.shape[-2:]
-    rows, columns = np.meshgrid(
-        np.arange(-up, height + up), np.arange(-across, width + across), indexing="ij"
-    )
-    rows, columns = wrap_cells(rows, columns, height=height, width=width)
-    flat = torch.from_numpy((rows * width + columns).reshape(-1)).to(panorama.device)
-    out = panorama.flatten(-2)[..., flat]
-    return out.reshape(*panorama.shape[:-2], height + 2 * up, width + 2 * across)
 
 
 class PreviewAdapter:
@@ -119,15 +104,16 @@ class PreviewAdapter:
 
     @torch.inference_mode()
     def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
-        """Latents [C, F, H/8, W/8] of pictures [F, 3, H, W] in -1..1, frame by frame."""
-        across, up = (MARGIN_ACROSS, MARGIN_UP) if wraps else (0, 0)
-        out = []
-        for frame in frames:
-            picture = frame.to(self._device, torch.float32)
-            if wraps:
-                picture = with_margins(picture, up * RATIO, across * RATIO)
-            latent = self._autoencoder.encode(picture[None])[0]
-            out.append(latent[:, up : latent.shape[1] - up, across : latent.shape[2] - across])
+        """Latents [C, F, H/8, W/8] of pictures [F, 3, H, W] in -1..1, frame by frame.
+
+        A panorama goes to the device tile by tile.
+        """
+        out = [
+            encode_in_tiles(frame, self._cells, ratio=RATIO, margin=MARGIN)
+            if wraps
+            else self._cells(frame)
+            for frame in frames
+        ]
         return torch.stack(out, dim=1).to(frames.device)
 
     def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
@@ -138,7 +124,7 @@ class PreviewAdapter:
         for index in range(latents.shape[1]):
             cells = latents[:, index]
             if wraps:
-                yield decode_in_tiles(cells, self._picture, ratio=RATIO, margin=MARGIN_ACROSS)
+                yield decode_in_tiles(cells, self._picture, ratio=RATIO, margin=MARGIN)
             else:
                 yield self._picture(cells)
 
@@ -146,6 +132,11 @@ class PreviewAdapter:
     def _picture(self, cells: Tensor) -> Tensor:
         cells = cells.to(self._device, torch.float32)
         return self._autoencoder.decode(cells[None])[0].clamp(-1.0, 1.0)
+
+    @torch.inference_mode()
+    def _cells(self, picture: Tensor) -> Tensor:
+        picture = picture.to(self._device, torch.float32)
+        return self._autoencoder.encode(picture[None])[0]
 
 
 def build(folder: Path, *, device: str, precision: str) -> PreviewAdapter:

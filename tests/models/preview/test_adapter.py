@@ -7,9 +7,10 @@ from random import Random
 import pytest
 import torch
 
+from panoloom.engine_server.models import tiles
 from panoloom.engine_server.models.adapter import ViewGeometry
 from panoloom.engine_server.models.preview import dataset, families, worlds
-from panoloom.engine_server.models.preview.adapter import SPEC, PreviewAdapter, with_margins
+from panoloom.engine_server.models.preview.adapter import SPEC, PreviewAdapter
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,18 @@ def test_encoding_rolls_with_its_input(adapter):
     torch.testing.assert_close(turned, straight.roll(5, dims=-1), atol=1e-4, rtol=0.0)
 
 
+def test_tiles_change_nothing_but_what_is_held(adapter, panorama, monkeypatch):
+    picture = next(iter(adapter.decode(panorama, wraps=True)))
+    latents = adapter.encode(picture[None], wraps=True)
+    monkeypatch.setattr(tiles, "TILE_HW", (8, 16))
+    torch.testing.assert_close(
+        next(iter(adapter.decode(panorama, wraps=True))), picture, atol=1e-4, rtol=0.0
+    )
+    torch.testing.assert_close(
+        adapter.encode(picture[None], wraps=True), latents, atol=1e-4, rtol=0.0
+    )
+
+
 def test_frames_decode_one_by_one_and_independently(adapter, panorama):
     two = torch.cat((panorama, panorama.flip(-1)), dim=1)
     frames = list(adapter.decode(two, wraps=True))
@@ -112,7 +125,7 @@ def test_frames_decode_one_by_one_and_independently(adapter, panorama):
 
 def test_margins_cross_the_poles_half_a_turn_away():
     grid = torch.arange(8.0).reshape(1, 2, 4)
-    wide = with_margins(grid, 1, 1)
+    wide = tiles.with_margin(grid, range(2), range(4), 1)
     assert wide[0, 1].tolist() == [3, 0, 1, 2, 3, 0]
     assert wide[0, 0].tolist() == [1, 2, 3, 0, 1, 2]
 
