@@ -167,12 +167,11 @@ def needs(card: ModelCard, spec: JobSpec, level: Level, room: Room) -> Needs:
 
 
 def _denoiser_bytes(build: Build, level: Level, weight_bytes: int) -> int:
-    """Of the denoiser on the device; of several that take turns, all only where all may stay."""
-    experts = build.experts if level.encoder == "stays" else 1
+    """Of the denoiser on the device; of several that take turns, all."""
     whole = build.denoiser_params * (1 if level.is_float8 else weight_bytes)
     if level.is_offloaded:
         return int(BLOCKS_IN_FLIGHT * build.block_share * whole)
-    return experts * whole
+    return build.experts * whole
 
 
 def _host_parts(
@@ -181,15 +180,9 @@ def _host_parts(
     """Main memory: the encoder is gone before a denoiser is loaded, so the larger counts."""
     parts = {"process": BASE_BYTES, "latents": latents}
     each = build.denoiser_params * (1 if level.is_float8 else weight_bytes)
-    waiting = (
-        build.experts
-        if level.is_offloaded
-        else 0
-        if level.encoder == "stays"
-        else build.experts - 1
-    )
+    waits = level.is_offloaded or level.encoder == "first"
     held = {
-        "denoiser": waiting * each,
+        "denoiser": build.experts * each if waits else 0,
         "text encoder": encoder if level.encoder == "cpu" else 0,
     }
     largest = max(held, key=lambda name: held[name])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import traceback
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 
 from ...shared.connection import LOG_NAME, STATE_FOLDER
 from ...shared.errors import GenerationFailed, OutOfMemory, PanoloomError
-from ...shared.jobs import JobSpec
+from ...shared.jobs import ArtifactRef, JobSpec
 from ...shared.messages import (
     JobCancelled,
     JobFinished,
@@ -96,7 +97,7 @@ def run(message: RunJob, library: Path, models: LoadedModels, link: WorkerLink) 
             blobs=library / STATE_FOLDER / "blobs",
             work_dir=Path(message.work_dir),
         )
-        artifact = generate(job, models, reporter)
+        artifact = made(job, models, reporter)
     except Cancelled:
         link.send(JobCancelled(job_id=job_id))
     except PanoloomError as why:
@@ -107,6 +108,22 @@ def run(message: RunJob, library: Path, models: LoadedModels, link: WorkerLink) 
         link.fail(job_id, _unexpected(why, library / STATE_FOLDER / LOG_NAME))
     else:
         link.send(JobFinished(job_id=job_id, artifact=artifact))
+
+
+def made(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
+    """The job's pictures; when memory runs out, from the last checkpoint at the next level.
+
+    Raises:
+        OutOfMemory: It ran out at the last level that fits too.
+    """
+    while True:
+        try:
+            return generate(job, models, reporter)
+        except (torch.OutOfMemoryError, MemoryError) as why:
+            cause = repr(why)
+        # Here the frames that held its tensors are gone.
+        level = models.step_down(job.spec)
+        print(f"{cause}; going on so that {level.text}", file=sys.stderr, flush=True)
 
 
 def _memory() -> tuple[int, int]:

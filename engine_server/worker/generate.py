@@ -15,6 +15,7 @@ from ..denoise.loop import Cancelled
 from ..denoise.stages import StageState, StepDone, denoise_stages, first_state
 from ..models import catalog
 from ..models.adapter import Adapter
+from ..models.video.rgb import QuickLook
 from ..output.agreement import MotionAgreement
 from ..output.artifact import ArtifactWriter
 from ..output.pictures import preview_jpeg
@@ -26,6 +27,7 @@ from .decoding import decoded, decoded_flat
 from .inspection import QualityInspector
 from .models import LoadedModels
 from .origin import made_with
+from .previews import quick_picture
 from .progress import ProgressMeter
 
 
@@ -76,15 +78,18 @@ def generate(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
     check_room(job.library, job.spec)
     meter = ProgressMeter(reporter.progress)
     meter.tell("load")
-    adapter = models.load(job.spec.model)
+    adapter = models.for_job(job.spec)
     meter.tell("condition")
     conditioning = condition(job.spec, adapter, job.blobs)
+    models.begin(job.spec)
+    conditioning = replace(conditioning, notes=conditioning.notes + models.notes(job.spec))
     base = read_base(job.spec, adapter, job.blobs, job.library)
     if base is not None and job.spec.base is not None:
         conditioning = base.steer(conditioning, job.spec.base.sigma)
     checkpoint = Checkpoint(job.work_dir, job.spec.sha256())
     start = checkpoint.load() or noise(job.spec, adapter, conditioning)
-    finished = denoise(job, adapter, conditioning, start, checkpoint, meter, reporter)
+    look = models.quick_look(job.spec.model)
+    finished = denoise(job, adapter, conditioning, start, checkpoint, meter, reporter, look)
     if base is not None:
         finished = replace(finished, latents=base.settle(finished.latents))
     artifact = write(job, adapter, finished, conditioning, base, meter, reporter)
@@ -128,8 +133,12 @@ def denoise(
     checkpoint: Checkpoint,
     meter: ProgressMeter,
     reporter: Reporter,
+    look: QuickLook | None = None,
 ) -> Finished:
-    """The latents of the finished panorama; previews and checkpoints on the way."""
+    """The latents of the finished panorama; previews and checkpoints on the way.
+
+    Previews are a quick `look` at the latents, or the first frame decoded where there is none.
+    """
     spec = job.spec
     skipped = sum(stage.steps for stage in spec.stages[: first_stage(spec)])
     total = sum(stage.steps for stage in spec.stages) - skipped
@@ -139,12 +148,15 @@ def denoise(
     def on_step(done: StepDone) -> None:
         checkpoint.save(done.state)
         meter.tell("denoise", done.steps_done - skipped, total)
-        picture = next(iter(decode(spec, adapter, done.first_frame, conditioning)))
+        if look is None:
+            picture = next(iter(decode(spec, adapter, done.first_frame, conditioning)))
+        else:
+            picture = quick_picture(look, done)
         reporter.preview(done.steps_done - skipped, *preview_jpeg(picture))
 
     return denoise_stages(
         spec.stages,
-        adapter=directed(spec, adapter),
+        adapter=directed(spec, adapter, conditioning.pictures),
         cond=conditioning.cond,
         uncond=conditioning.uncond,
         guidance_scale=spec.guidance_scale,

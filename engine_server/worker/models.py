@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import gc
+from pathlib import Path
 
 import torch
 
-from ..models import catalog
+from ...shared.errors import OutOfMemory
+from ...shared.jobs import JobSpec
+from ..config import cache_folder
+from ..machine import memory_bytes
+from ..models import catalog, store
 from ..models.adapter import Adapter
+from ..models.card import ModelCard
+from ..models.memory import HEADROOM_BYTES, LEVELS, Level, Room, first_level
+from ..models.placement import build_device, park, settle
 from ..models.video.families import build
+from ..models.video.rgb import QuickLook, quick_look
 
 
 def cpu_precision() -> str:
@@ -24,15 +33,67 @@ DEVICE = "cpu"
 PRECISION = cpu_precision()
 
 
+def device_of(card: ModelCard) -> str:
+    """Where a model runs: the small ones on the CPU, the others on the GPU where there is one."""
+    return "cuda" if card.build is not None and torch.cuda.is_available() else DEVICE
+
+
+def precision_of(card: ModelCard) -> str:
+    """Of a model's products."""
+    return "bfloat16" if device_of(card) == "cuda" else PRECISION
+
+
+def room_of(card: ModelCard) -> Room:
+    """Memory that is free for a model, as torch and the system tell; nothing of ours is loaded."""
+    host = (memory_bytes() or (0, 0))[1]
+    if device_of(card) != "cuda":
+        width = {"float32": 4, "bfloat16": 2}[PRECISION]
+        return Room(
+            device="CPU", device_bytes=host, host_bytes=host, shares=True, weight_bytes=width
+        )
+    free = torch.cuda.mem_get_info()[0]
+    name = torch.cuda.get_device_name()
+    return Room(device=name, device_bytes=max(0, free - HEADROOM_BYTES), host_bytes=host)
+
+
 class LoadedModels:
-    """Adapters by model name; at most one is in memory."""
+    """Adapters by model name; at most one is in memory.
+
+    Attributes:
+        level: Of the memory ladder, at which the model in memory works.
+    """
 
     def __init__(self) -> None:
-        self._name = ""
+        self._key: tuple[object, ...] = ()
         self._adapter: Adapter | None = None
+        self._spent: dict[str, str] = {}
+        self.level: Level = LEVELS[0]
 
-    def load(self, name: str) -> Adapter:
-        """The adapter of model `name`, ready to work.
+    def for_job(self, spec: JobSpec) -> Adapter:
+        """The adapter for a planned job: its model, with its LoRAs, at a level that fits.
+
+        Its text encoder may run now; `begin` brings the denoiser.
+
+        Raises:
+            InvalidJob: There is no such model, or a LoRA is for another.
+            ModelNotInstalled: Its weights are missing.
+            OutOfMemory: No level fits into this machine.
+        """
+        card = catalog.find(spec.model)
+        if card.build is None:
+            self.level = LEVELS[0]
+            return self.load(spec.model)
+        loras = tuple((store.lora_file(lora), lora.weight) for lora in spec.loras)
+        if self._adapter is None or self._key[:2] != (_named(card), loras):
+            self.free()
+            after = self._spent.get(card.name, "")
+            self.level, _ = first_level(card, spec, room_of(card), after=after)
+        adapter = self.load(spec.model, loras=loras)
+        park(adapter, self.level, device_of(card))
+        return adapter
+
+    def load(self, name: str, *, loras: tuple[tuple[Path, float], ...] = ()) -> Adapter:
+        """The adapter of model `name`.
 
         Raises:
             InvalidJob: There is no such model.
@@ -40,17 +101,69 @@ class LoadedModels:
         """
         card = catalog.find(name)
         catalog.revision(card)
-        if self._adapter is None or self._name != name:
-            self.free()
-            self._adapter = build(
-                card.family, card.home, device=DEVICE, precision=PRECISION, **card.options
+        key = (_named(card), loras, self.level.name)
+        if self._adapter is not None and self._key == key:
+            return self._adapter
+        self.free()
+        more = {} if card.build is None else {"prompt_cache": cache_folder() / "prompts"}
+        device = device_of(card)
+        adapter = build(
+            card.family,
+            card.home,
+            device=device if card.build is None else build_device(self.level, device),
+            precision=precision_of(card),
+            **card.options,
+            **more,
+        )
+        if loras:
+            from ..models.video.lora import apply_loras  # loads the libraries of large models
+
+            apply_loras(adapter, loras)
+        self._adapter, self._key = adapter, key
+        return adapter
+
+    def begin(self, spec: JobSpec) -> None:
+        """Prompts are encoded: bring the denoiser to where it works."""
+        card = catalog.find(spec.model)
+        if card.build is not None and self._adapter is not None:
+            settle(self._adapter, self.level, device_of(card))
+
+    def step_down(self, spec: JobSpec) -> Level:
+        """After the memory ran out: the next level that fits, for this model from now on.
+
+        Raises:
+            OutOfMemory: There is none.
+        """
+        card, spent = catalog.find(spec.model), self.level.name
+        self.free()
+        if card.build is None:
+            raise OutOfMemory(
+                "The machine has too little memory for this job. Ask for a smaller size or a "
+                "shorter loop, or close other programs.",
+                model=card.name,
             )
-            self._name = name
-        return self._adapter
+        self._spent[card.name] = spent
+        self.level, _ = first_level(card, spec, room_of(card), after=spent)
+        return self.level
+
+    def notes(self, spec: JobSpec) -> tuple[str, ...]:
+        """What to say of the level, where it is not one that a person would expect."""
+        if spec.model not in self._spent and self.level.same_pictures:
+            return ()
+        same = "The pictures are the same." * self.level.same_pictures
+        return (f"To save memory {self.level.text}. {same}".strip(),)
+
+    def quick_look(self, name: str) -> QuickLook | None:
+        """How to look at latents of model `name` without decoding them; None: there is no way."""
+        return quick_look(catalog.find(name).home)
 
     def free(self) -> None:
         """Forget the weights."""
-        self._adapter, self._name = None, ""
+        self._adapter, self._key = None, ()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _named(card: ModelCard) -> tuple[str, str]:
+    return card.name, catalog.revision(card)

@@ -108,11 +108,12 @@ def test_the_device_holds_windows_and_never_a_panorama(card):
         assert small.host["latents"] < large.host["latents"]
 
 
-def test_experts_take_turns_once_the_encoder_has_to_leave():
+def test_two_experts_lie_on_the_device_together_or_come_block_by_block():
     card = catalog.find("wan2.2-a14b")
-    both, one = (needs(card, job(card.name), LEVELS[index], gpu(80)) for index in (0, 2))
-    assert both.device["denoiser"] == 2 * one.device["denoiser"]
-    assert one.host["denoiser"] == one.device["denoiser"]
+    both, blocks = (needs(card, job(card.name), LEVELS[index], gpu(80)) for index in (2, 3))
+    assert both.device["denoiser"] == 2 * 2 * card.build.denoiser_params
+    assert blocks.device["denoiser"] < both.device["denoiser"] / 20
+    assert blocks.host["denoiser"] == both.device["denoiser"]
 
 
 def test_a_processor_without_bfloat16_takes_twice_the_weights():
