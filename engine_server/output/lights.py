@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..panorama.erp import cell_areas, cell_directions
+from ..panorama.erp import angles_to_directions, pixels_to_angles
 from .hdr import LUMA
 
 CLIPPED = 0.75
@@ -128,10 +128,9 @@ class LightFinder:
         count, local = cv2.connectedComponents(mask, connectivity=8)
         names = _joined_over_the_seam(local, count)
         labels = np.full((height, width), -1, np.int32)
-        areas, directions = _cells(height, width)
         for name in set(names[1:]):
             inside = np.isin(local, [i for i in range(1, count) if names[i] == name])
-            spot = _spot(light[inside], areas[inside], directions[inside])
+            spot = _spot(light[inside], *_cells(*np.nonzero(inside), height, width))
             if spot.solid_angle <= _cap(MAX_RADIUS_DEG):
                 labels[inside] = len(self._spots)
                 self._parent.append(len(self._spots))
@@ -193,14 +192,18 @@ def add_light(
     spot = light.spots.get(index) or _nearest_spot(light, index, len(light.visible))
     target = light.illuminance * light.visible[index]
     height, width = frame.shape[:2]
-    areas, directions = _cells(height, width)
-    facing = directions @ spot.direction
     reach = math.radians(min(1.2 * spot.radius_deg + 180.0 / height, 80.0))
-    near = facing > math.cos(reach)
+    pitch = math.asin(max(-1.0, min(1.0, float(spot.direction[2]))))
+    top, bottom = (round((0.5 - (pitch + sign * reach) / math.pi) * height) for sign in (1, -1))
+    row, column = np.mgrid[max(top, 0) : min(bottom + 1, height), 0:width].reshape(2, -1)
+    areas, directions = _cells(row, column, height, width)
+    facing = directions @ spot.direction
+    inside = facing > math.cos(reach)
+    near = row[inside], column[inside]
     above = np.maximum(before[near] @ LUMA - 0.8 * CLIPPED, 0.0)
     # Most of it into the core, and no edge; hidden in this frame, it shines where it would stand.
     share = (above / above.max()) ** 3 if above.any() else np.ones_like(above)
-    weight = areas[near] * facing[near]
+    weight = areas[inside] * facing[inside]
     colour = np.array(light.colour, np.float32)
     luminous = colour / float(colour @ LUMA)
     room = np.min((ceiling - frame[near]) / np.maximum(luminous, 1e-6), axis=-1).clip(min=0.0)
@@ -260,9 +263,14 @@ def _spot(pixels: np.ndarray, areas: np.ndarray, directions: np.ndarray) -> Spot
     )
 
 
-def _cells(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    areas = np.broadcast_to(cell_areas(height, width).reshape(height, -1), (height, width))
-    return areas, cell_directions(height, width)
+def _cells(
+    row: np.ndarray, column: np.ndarray, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Solid angles and directions of some pixels of an ERP."""
+    edges = np.sin((0.5 - np.arange(height + 1) / height) * math.pi)
+    yaw_rad, pitch_rad = pixels_to_angles(row + 0.5, column + 0.5, height=height, width=width)
+    areas = -np.diff(edges)[row] * (2 * math.pi / width)
+    return areas, angles_to_directions(yaw_rad, pitch_rad)
 
 
 def _middle(track: list[tuple[int, Spot]]) -> np.ndarray:
