@@ -110,19 +110,18 @@ def story_of_undo(stage: Stage) -> dict[str, object]:
 def story_of_undo_in_other_modes(stage: Stage) -> dict[str, object]:
     """In Edit and Sculpt Mode an undo leaves our World, or not: Restore brings theirs in any."""
     facts: dict[str, object] = {}
+    by_hand = ("EXEC_DEFAULT", True)  # an operator that pushes its undo step, as a click does
     for mode in ("EDIT", "SCULPT"):
         new_scene()
-        bpy.ops.mesh.primitive_cube_add()
-        bpy.ops.ed.undo_push(message="before")
-        bpy.ops.object.mode_set(mode=mode)
-        bpy.ops.ed.undo_push(message=mode)
+        bpy.ops.ed.undo_push(message="scene")
+        bpy.ops.mesh.primitive_cube_add(*by_hand)
+        bpy.ops.object.mode_set(*by_hand, mode=mode)
         stage.generate()
         stage.preview(1)
         if mode == "EDIT":
-            bpy.ops.mesh.subdivide()
+            bpy.ops.mesh.subdivide(*by_hand)
         else:
-            bpy.ops.paint.mask_flood_fill(mode="VALUE", value=1.0)
-        bpy.ops.ed.undo_push(message="act")
+            bpy.ops.paint.mask_flood_fill(*by_hand, mode="VALUE", value=1.0)
         bpy.ops.ed.undo()
         after = bpy.context.scene.world.name
         stage.preview(2)
@@ -131,7 +130,7 @@ def story_of_undo_in_other_modes(stage: Stage) -> dict[str, object]:
             bpy.ops.panoloom.restore_world()
         facts[mode] = [bpy.context.mode, after, kept, bpy.context.scene.world.name]
         if bpy.context.mode != "OBJECT":
-            bpy.ops.object.mode_set(mode="OBJECT")
+            bpy.ops.object.mode_set(*by_hand, mode="OBJECT")
     return facts
 
 

@@ -28,26 +28,27 @@ def in_window():
     return bpy.context.temp_override(window=window, area=area, region=region)
 
 
+AS_BY_HAND = ("EXEC_DEFAULT", True)  # an operator that pushes its undo step, as a click does
+
+
 def act_of_an_artist(mode: str) -> None:
     """Something undoable in this mode."""
     if mode == "EDIT":
-        bpy.ops.mesh.select_all(action="SELECT")
-        bpy.ops.mesh.subdivide()
+        bpy.ops.mesh.subdivide(*AS_BY_HAND)
     elif mode == "SCULPT":
-        bpy.ops.paint.mask_flood_fill(mode="VALUE", value=1.0)
+        bpy.ops.paint.mask_flood_fill(*AS_BY_HAND, mode="VALUE", value=1.0)
     else:
-        bpy.context.object.location.x += 1.0
-    bpy.ops.ed.undo_push(message="act")
+        bpy.ops.transform.translate(*AS_BY_HAND, value=(1.0, 0.0, 0.0))
 
 
 def story(stage, mode: str) -> dict[str, object]:
     from scripted import new_scene
 
     scene = new_scene()
-    bpy.ops.mesh.primitive_cube_add()
-    bpy.ops.ed.undo_push(message="before")
+    bpy.ops.ed.undo_push(message="scene")
+    bpy.ops.mesh.primitive_cube_add(*AS_BY_HAND)
     if mode != "OBJECT":
-        bpy.ops.object.mode_set(mode=mode)
+        bpy.ops.object.mode_set(*AS_BY_HAND, mode=mode)
     stage.generate()
     stage.preview(1)
     stage.tick()  # the step is pushed in the tick after
@@ -64,7 +65,7 @@ def story(stage, mode: str) -> dict[str, object]:
         bpy.ops.panoloom.restore_world()
     facts["restored"] = bpy.context.scene.world.name
     if bpy.context.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
+        bpy.ops.object.mode_set(*AS_BY_HAND, mode="OBJECT")
     return facts
 
 
