@@ -82,6 +82,8 @@ def check_spec(spec: JobSpec) -> None:
     for index, lora in enumerate(spec.loras):
         _check_lora(lora, f"loras[{index}]")
     _check_ring_rope(spec.ring_rope)
+    if spec.follow_sha256 is not None:
+        _check_hash("follow_sha256", spec.follow_sha256)
     if flat:
         _check_flat(spec)
     elif not spec.ring:

@@ -30,6 +30,7 @@ _NEWER = {
     "base": None,
     "loras": [],
     "ring_rope": [],
+    "follow_sha256": None,
 }
 _NEWER_IN_REFERENCE = {"mode": "keep", "yaw_deg": None, "pitch_deg": 0.0, "fov_deg": None}
 """Fields newer than version 1.0 with what they hold while unused; never to be changed."""
@@ -185,6 +186,8 @@ class JobSpec:
         base: Finished result to go on from.
         loras: Changes to the model's weights, one after the other.
         ring_rope: Axes ("time", "width") that the model is told go all round, where its windows do.
+        follow_sha256: Hash of a panorama whose shapes the pictures follow, such as the scene's
+            depth; a blob.
     """
 
     prompt: str
@@ -211,6 +214,7 @@ class JobSpec:
     base: Base | None = None
     loras: tuple[Lora, ...] = ()
     ring_rope: tuple[str, ...] = ()
+    follow_sha256: str | None = None
 
     @property
     def kind(self) -> str:

@@ -32,6 +32,8 @@ def admit(request: SubmitJob, *, plan: Plan, blobs: BlobStore, library: Path) ->
     resolved = plan(spec)
     if spec.reference is not None:
         check_reference(spec.reference, blobs, sides=reference_sides(spec))
+    if spec.follow_sha256 is not None:
+        check_follow(spec.follow_sha256, blobs)
     if spec.base is not None:
         check_base(resolved, spec.base, blobs)
     check_room(library, resolved)
@@ -79,6 +81,21 @@ def check_reference(
     if reference.mask_sha256:
         mask = "reference.mask_sha256"
         check_mask_size(heads[mask], heads["reference.sha256"], field=mask)
+
+
+def check_follow(sha256: str, blobs: BlobStore) -> None:
+    """Refuse a picture to follow that is missing or is no panorama.
+
+    Raises:
+        InvalidJob: `details["missing"]` lists the hash that has to be stored first.
+    """
+    if not blobs.has(sha256):
+        raise InvalidJob(
+            "The picture to follow has not been stored in the engine yet.",
+            field="follow_sha256",
+            missing=[sha256],
+        )
+    read_head(blobs.path(sha256), field="follow_sha256")
 
 
 def check_base(spec: JobSpec, base: Base, blobs: BlobStore) -> None:

@@ -69,6 +69,7 @@ def add_job_words(parser: argparse.ArgumentParser) -> None:
     add("--reference-at", metavar=PHOTOGRAPH_AT, help="where the photograph hangs; degrees")
     add("--mask", type=Path, metavar="IMG", help="white keeps that part of the picture")
     add("--animate", action="store_true", help="bring it to life; it stays itself")
+    add("--follow", type=Path, metavar="IMG", help="a panorama of depth or lines to follow")
     add("--strength", type=float, metavar="X", help="0 keeps the picture, 1 only its mask")
 
 
@@ -120,6 +121,11 @@ def spec_from(options: argparse.Namespace) -> tuple[JobSpec, tuple[bytes, ...]]:
         ring_rope=tuple(word.strip() for word in options.ring_rope.split(",") if word.strip()),
     )
     reference, blobs = _reference(options, spec)
+    follow = None if options.follow is None else read_file(options.follow, "follow")
+    if follow is not None:
+        read_head(options.follow, field="follow")
+        spec = replace(spec, follow_sha256=hashlib.sha256(follow).hexdigest())
+        blobs = (*blobs, follow)
     spec = replace(spec, reference=reference)
     spec.validate()
     return (_with_stage_steps(spec, steps) if len(steps) > 1 else spec), blobs

@@ -70,7 +70,7 @@ def read_reference(
         InvalidJob: The bytes are not a picture of these kinds, damaged, larger than 64 megapixels,
             not twice as wide as high, or hold NaN or infinity; the mask has another size.
     """
-    light, alpha = _decoded(picture, "reference")
+    light, alpha = read_light(picture, "reference")
     high, wide = light.shape[:2]
     if hanging is None and not is_flat and wide != 2 * high:
         raise InvalidJob(
@@ -88,7 +88,7 @@ def read_reference(
     if hanging is not None:
         planes, reach = on_sphere(planes, hanging, width=width, height=height)
     else:
-        planes = _resized(planes, width, height, is_flat=is_flat)
+        planes = resized_panorama(planes, width, height, is_flat=is_flat)
     light, alpha = planes[..., :3], _share(planes[..., 3])
     covers = alpha if reach is None else alpha * reach
     keep = covers if given is None else _share(planes[..., 4])
@@ -103,7 +103,7 @@ def read_reference(
 
 def _mask(raw: bytes, size: tuple[int, int]) -> np.ndarray:
     """[H, W] float32, 0..1, of a mask picture; encoded values count as they are, not as light."""
-    light, alpha = _decoded(raw, "mask")
+    light, alpha = read_light(raw, "mask")
     if light.shape[:2] != size:
         raise InvalidJob(
             f"The mask is {light.shape[1]}x{light.shape[0]} and its reference "
@@ -111,18 +111,18 @@ def _mask(raw: bytes, size: tuple[int, int]) -> np.ndarray:
             field="mask",
             nearest=[size[1], size[0]],
         )
-    values = light if _is_exr(raw) else linear_to_srgb(light)
-    if alpha is not None and not _is_exr(raw):
+    values = light if is_exr(raw) else linear_to_srgb(light)
+    if alpha is not None and not is_exr(raw):
         values = linear_to_srgb(light / np.maximum(alpha, 1e-6)[..., None]) * alpha[..., None]
     return np.clip(values.mean(axis=-1), 0.0, 1.0)
 
 
-def _decoded(raw: bytes, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+def read_light(raw: bytes, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Linear light [H, W, 3] multiplied by alpha, and alpha [H, W] or None; both finite."""
-    if not (_is_exr(raw) or raw.startswith((_PNG_MAGIC, _JPEG_MAGIC))):
+    if not (is_exr(raw) or raw.startswith((_PNG_MAGIC, _JPEG_MAGIC))):
         raise InvalidJob(f"The {name} is not a PNG, JPEG or OpenEXR picture.", field=name)
     try:
-        pixels = _exr_pixels(raw, name) if _is_exr(raw) else _pil_pixels(raw, name)
+        pixels = _exr_pixels(raw, name) if is_exr(raw) else _pil_pixels(raw, name)
     except _BROKEN as why:
         raise InvalidJob(
             f"The {name} is damaged and cannot be read. Save it again.", field=name
@@ -130,7 +130,7 @@ def _decoded(raw: bytes, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     _check_finite(pixels, name)
     alpha = np.clip(pixels[..., 3], 0.0, 1.0) if pixels.shape[2] == 4 else None
     light = np.maximum(pixels[..., :3], 0.0)
-    if alpha is not None and not _is_exr(raw):
+    if alpha is not None and not is_exr(raw):
         light *= alpha[..., None]
     return light, alpha
 
@@ -221,7 +221,9 @@ def _check_finite(pixels: np.ndarray, name: str) -> None:
         )
 
 
-def _resized(picture: np.ndarray, width: int, height: int, *, is_flat: bool) -> np.ndarray:
+def resized_panorama(
+    picture: np.ndarray, width: int, height: int, *, is_flat: bool = False
+) -> np.ndarray:
     """[H, W, C] resampled: by areas when shrinking, else bicubic, on a panorama across the seam and
     the poles.
     """
@@ -242,5 +244,5 @@ def _share(plane: np.ndarray) -> np.ndarray:
     return np.where(plane > 1 - 1e-4, 1.0, np.clip(plane, 0.0, 1.0)).astype(np.float32)
 
 
-def _is_exr(raw: bytes) -> bool:
+def is_exr(raw: bytes) -> bool:
     return raw.startswith(_EXR_MAGIC)

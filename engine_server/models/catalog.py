@@ -173,6 +173,7 @@ def outline(spec: JobSpec) -> JobSpec:
     _check_options(spec, card)
     _check_length(spec, card)
     _check_rings(spec, card)
+    _check_pictures(spec, card)
     return replace(
         spec, view_batch=min(spec.view_batch, card.view_batch), stages=_stages(spec, card)
     )
@@ -188,6 +189,26 @@ def _check_options(spec: JobSpec, card: ModelCard) -> None:
                 field=field,
                 known=able,
             )
+
+
+def _check_pictures(spec: JobSpec, card: ModelCard) -> None:
+    """A picture to follow is for models that take control, in views through a lens."""
+    if spec.follow_sha256 is None:
+        return
+    if "control" not in card.takes:
+        able = [other.name for other in MODELS.values() if "control" in other.takes]
+        raise InvalidJob(
+            f"Model '{card.name}' follows no depth or lines. Those that do: {', '.join(able)}.",
+            field="follow_sha256",
+            known=able,
+        )
+    if spec.method != METHODS[0]:
+        raise InvalidJob(
+            f"A picture is followed view by view; method '{spec.method}' has windows that are no "
+            f"views. Take the method {METHODS[0]}.",
+            field="method",
+            known=[METHODS[0]],
+        )
 
 
 def _check_rings(spec: JobSpec, card: ModelCard) -> None:

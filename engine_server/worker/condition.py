@@ -14,12 +14,14 @@ from ...shared.errors import InvalidJob
 from ...shared.jobcheck import is_plane
 from ...shared.jobs import JobSpec, Reference
 from ..conditioning.fill import fill_open
+from ..conditioning.follow import read_follow
 from ..conditioning.photograph import Hanging
 from ..conditioning.reference import ReferencePicture, read_reference
 from ..denoise.directions import Directed, directions_of, texts_of
 from ..denoise.loop import Keep
 from ..models.adapter import Adapter, Cond
 from .decoding import encoded_flat, encoded_views
+from .shown import NO_PICTURES, Pictures, shown_views
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class Conditioning:
         init: Latents ``[C, 1, H, W]`` the loop starts from, or None for pure noise.
         keep: The part of the panorama that is given, in latents.
         picture: The reference in pixels.
+        pictures: What windows are shown of it, for models that take pictures.
         notes: Sentences for the user.
     """
 
@@ -40,6 +43,7 @@ class Conditioning:
     init: torch.Tensor | None = None
     keep: Keep | None = None
     picture: ReferencePicture | None = None
+    pictures: Pictures = NO_PICTURES
     notes: tuple[str, ...] = ()
 
     def over(self, frame: np.ndarray) -> np.ndarray:
@@ -64,8 +68,9 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
     uncond = adapter.encode_prompt([spec.negative_prompt])
     ignored = tuple(dict.fromkeys((*cond.ignored_words, *uncond.ignored_words)))
     notes = (*((_ignored_note(spec.model, ignored),) if ignored else ()), *cond.notes)
+    follow = _follow(spec, blobs)
     if spec.reference is None:
-        return Conditioning(cond=cond, uncond=uncond, notes=notes)
+        return Conditioning(cond=cond, uncond=uncond, pictures=Pictures(follow=follow), notes=notes)
     picture = _picture(spec.reference, spec, blobs)
     whole = _whole(picture, spec.reference)
     latents = _encoded(whole, spec, adapter)
@@ -75,8 +80,26 @@ def condition(spec: JobSpec, adapter: Adapter, blobs: Path) -> Conditioning:
         init=latents if spec.reference.strength < 1 else None,
         keep=_keep(picture, whole, latents, spec, adapter),
         picture=picture,
+        pictures=_pictures(picture, whole, follow),
         notes=notes,
     )
+
+
+def _follow(spec: JobSpec, blobs: Path) -> torch.Tensor | None:
+    """The picture to follow, ``[3, H, W]``, -1..1."""
+    if spec.follow_sha256 is None:
+        return None
+    raw = blob_path(blobs, spec.follow_sha256).read_bytes()
+    picture = read_follow(raw, spec.width, spec.height)
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture, -1, 0))) * 2 - 1
+
+
+def _pictures(
+    picture: ReferencePicture, whole: torch.Tensor, follow: torch.Tensor | None
+) -> Pictures:
+    """What windows are shown of a reference ``[3, H, W]`` and of what to follow."""
+    is_open = None if picture.mask is None else torch.from_numpy(1 - picture.mask)
+    return Pictures(picture=whole, follow=follow, is_open=is_open)
 
 
 def _whole(picture: ReferencePicture, reference: Reference) -> torch.Tensor:
@@ -123,14 +146,14 @@ def _keep(
     )
 
 
-def directed(spec: JobSpec, adapter: Adapter) -> Adapter:
-    """The model as this job's method sees it: told each direction's prompt.
+def directed(spec: JobSpec, adapter: Adapter, pictures: Pictures = NO_PICTURES) -> Adapter:
+    """The model as this job's method sees it: told each direction's prompt, shown its pictures.
 
     With a reference it is not told the azimuth: the light stands where the picture has it. Nor is
     it for a part that is repainted: a moon that is asked for there is to stand there.
     """
     return Directed(
-        adapter=adapter,
+        adapter=shown_views(spec, adapter, pictures),
         directions=directions_of(spec),
         tells_azimuth=spec.reference is None and spec.kind != "repaint",
         rings=spec.ring_rope,

@@ -52,5 +52,11 @@ def build(family: str, folder: Path, *, device: str, precision: str, **options: 
             "pip install 'panoloom[models]'.",
             model=family,
         )
+    if family in _NEEDS_EXTRA and not (folder / "model_index.json").is_file():
+        raise ModelNotInstalled(
+            f"{folder} holds no model_index.json: it is no folder of weights as the diffusers "
+            "library lays them out. Install the model anew: panoloom models install NAME.",
+            model=family,
+        )
     module = importlib.import_module(FAMILIES[family], package=__package__)
     return module.build(folder, device=device, precision=precision, **options)

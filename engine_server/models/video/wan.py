@@ -19,6 +19,7 @@ from ..adapter import Cond, LatentSpec, ViewGeometry
 from . import ring_rope
 from .levels import flow_levels, flow_schedule
 from .ring_vae import CausalCodec
+from .single import single_denoiser
 from .standard import Standard
 from .wan_text import WanText, text_of
 
@@ -193,7 +194,7 @@ def load_parts(
         subfolder="vae",
         local_files_only=True,
         use_safetensors=True,
-        torch_dtype=torch.float32,
+        dtype=torch.float32,
     )
     found = getattr(diffusers, pipeline).from_pretrained(
         folder,
@@ -202,7 +203,8 @@ def load_parts(
         tokenizer=None,
         local_files_only=True,
         use_safetensors=True,
-        torch_dtype=dtype,
+        dtype=dtype,
+        **single_denoiser(folder, "transformer", dtype),
     )
     found.to(device)
     parts = WanParts(

@@ -19,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from ....shared.errors import InvalidJob
-from ..adapter import ViewGeometry
+from ..adapter import ViewGeometry, WindowPictures
 from .wan import WanAdapter, WanParts, load_parts
 
 
@@ -46,10 +46,11 @@ class WanI2vAdapter(WanAdapter):
         self._image_encoder, self._image_processor = image_encoder, image_processor
 
     @torch.inference_mode()
-    def view_control(
-        self, picture: Tensor, open_part: Tensor | None = None
-    ) -> Mapping[str, Tensor]:
+    def view_control(self, shown: WindowPictures) -> Mapping[str, Tensor]:
         """The picture as the network takes it; see `adapter.Shown`."""
+        picture = shown.picture
+        if picture is None:
+            return {}
         video = torch.zeros(3, self.window_pictures, *picture.shape[1:])
         video[:, 0] = picture
         latents = self.window_latents(video)

@@ -62,7 +62,7 @@ def text_of(folder: Path, *, cache: Path | None, device: str, dtype: torch.dtype
             vae=None,
             local_files_only=True,
             use_safetensors=True,
-            torch_dtype=dtype,
+            dtype=dtype,
         )
         return pipeline.to(device)
 

@@ -6,13 +6,14 @@ its own noise level; a token that is told 0 is taken as given. So a reference ho
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..adapter import ViewGeometry
+from ..adapter import ViewGeometry, WindowPictures
 from .wan import WanAdapter, load_parts
 
 
@@ -25,9 +26,11 @@ class WanTi2vAdapter(WanAdapter):
 
     needs_picture = False
 
-    def view_control(self, picture: Tensor, open_part: Tensor | None = None) -> dict[str, Tensor]:
-        """What a window is held to by a picture ``[3, H, W]``, -1..1; see `adapter.Shown`."""
-        return {"given": self.window_latents(picture[:, None])}
+    def view_control(self, shown: WindowPictures) -> Mapping[str, Tensor]:
+        """What a window is held to by its picture; see `adapter.Shown`."""
+        if shown.picture is None:
+            return {}
+        return {"given": self.window_latents(shown.picture[:, None])}
 
     def _beside(self, noisy: Tensor, views: ViewGeometry) -> tuple[Tensor, dict[str, Tensor]]:
         given = views.control.get("given")

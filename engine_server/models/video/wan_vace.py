@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ....shared.errors import InvalidJob
-from ..adapter import Cond, ViewGeometry
+from ..adapter import Cond, ViewGeometry, WindowPictures
 from .wan import WanAdapter, load_parts
 
 REFERENCE_SEED = 0
@@ -35,33 +35,33 @@ class WanVaceAdapter(WanAdapter):
     _empty: Tensor | None = None
 
     @torch.inference_mode()
-    def view_control(
-        self, picture: Tensor, open_part: Tensor | None = None
-    ) -> Mapping[str, Tensor]:
-        """Control by a picture that stands for the whole window; see `adapter.Shown`.
+    def view_control(self, shown: WindowPictures) -> Mapping[str, Tensor]:
+        """Control by pictures that stand for the whole window; see `adapter.Shown`."""
+        picture = shown.follow if shown.picture is None else shown.picture
+        if picture is None:
+            return {}
+        inside = torch.zeros_like(picture) if shown.follow is None else shown.follow
+        is_open = shown.is_open
+        mask = torch.ones(picture.shape[1:]) if is_open is None else (is_open > 0.5).float()
+        follow = self._follow(inside * mask, picture * (1 - mask), mask)
+        if shown.picture is None or is_open is not None:
+            return {"follow": follow}
+        reference = self.window_latents(picture[:, None])
+        front = torch.zeros(1, follow.shape[1], 1, *follow.shape[3:])
+        front[:, : self.spec.channels] = reference
+        return {"follow": torch.cat((front, follow), dim=2), "reference": reference}
 
-        Without `open_part` all is open, and the picture is what it is to follow: depth, lines or a
-        pose. With it the picture is kept outside of the open part.
-        """
-        frames = self.window_pictures
-        mask = torch.ones(picture.shape[1:]) if open_part is None else (open_part > 0.5).float()
-        video = picture[:, None].expand(-1, frames, -1, -1)
-        inactive, reactive = (self.window_latents(video * part) for part in (1 - mask, mask))
+    def _follow(self, inside: Tensor, outside: Tensor, mask: Tensor) -> Tensor:
+        """``[1, 96, F, h, w]`` of pictures ``[3, H, W]`` and their open part ``[H, W]``."""
+        inactive, reactive = (
+            self.window_latents(part[:, None].expand(-1, self.window_pictures, -1, -1))
+            for part in (outside, inside)
+        )
         ratio = self.spec.ratio_s
         cells = mask.unflatten(0, (-1, ratio)).unflatten(2, (-1, ratio))
         cells = cells.permute(1, 3, 0, 2).flatten(0, 1)[None, :, None]
         cells = cells.expand(-1, -1, inactive.shape[2], -1, -1)
-        return {"follow": torch.cat((inactive, reactive, cells), dim=1)}
-
-    def reference_control(
-        self, control: Mapping[str, Tensor], picture: Tensor
-    ) -> dict[str, Tensor]:
-        """`control` with a reference picture ``[3, H, W]``, -1..1, in front."""
-        reference = self.window_latents(picture[:, None])
-        follow = control["follow"]
-        front = torch.zeros(1, follow.shape[1], 1, *follow.shape[3:])
-        front[:, : self.spec.channels] = reference
-        return {"follow": torch.cat((front, follow), dim=2), "reference": reference}
+        return torch.cat((inactive, reactive, cells), dim=1)
 
     def _flow(self, noisy: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
         reference = views.control.get("reference")
@@ -94,7 +94,8 @@ class WanVaceAdapter(WanAdapter):
         """Control for windows that follow nothing: an empty video, all of it open."""
         height, width = (cells * self.spec.ratio_s for cells in noisy.shape[3:])
         if self._empty is None:
-            self._empty = self.view_control(torch.zeros(3, height, width))["follow"]
+            black = torch.zeros(3, height, width)
+            self._empty = self._follow(black, black, torch.ones(height, width))
         return self._empty.expand(len(noisy), -1, -1, -1, -1)
 
 

@@ -13,7 +13,7 @@ import torch
 from diffusers import WanImageToVideoPipeline, WanVACEPipeline
 from PIL import Image
 
-from panoloom.engine_server.models.adapter import Cond, LatentSpec, ViewGeometry
+from panoloom.engine_server.models.adapter import Cond, LatentSpec, ViewGeometry, WindowPictures
 from panoloom.engine_server.models.video.wan import WanAdapter, WanParts
 from panoloom.engine_server.models.video.wan_i2v import WanI2vAdapter
 from panoloom.engine_server.models.video.wan_ti2v import WanTi2vAdapter
@@ -91,7 +91,7 @@ def test_a_picture_brought_to_life_is_the_librarys_own(scheduler) -> None:
     network = tiny.wan_transformer(in_channels=36, image_dim=4)
     parts = tiny.wan_parts(scheduler, transformer=network)
     adapter = WanI2vAdapter(parts, **clip, **WINDOW)
-    start, ours = run(adapter, adapter.view_control(as_tensor(picture())))
+    start, ours = run(adapter, adapter.view_control(WindowPictures(picture=as_tensor(picture()))))
     theirs = stock(WanImageToVideoPipeline, parts, start, image=picture(), **clip)
     assert golden.difference(ours, theirs) < 1e-5
 
@@ -99,7 +99,7 @@ def test_a_picture_brought_to_life_is_the_librarys_own(scheduler) -> None:
 def test_wan_22_takes_the_picture_without_clip() -> None:
     parts = tiny.wan_parts("unipc", transformer=tiny.wan_transformer(in_channels=36))
     adapter = WanI2vAdapter(parts, **WINDOW)
-    start, ours = run(adapter, adapter.view_control(as_tensor(picture())))
+    start, ours = run(adapter, adapter.view_control(WindowPictures(picture=as_tensor(picture()))))
     theirs = stock(WanImageToVideoPipeline, parts, start, image=picture())
     assert golden.difference(ours, theirs) < 1e-5
 
@@ -116,7 +116,7 @@ def test_given_cells_of_the_five_billion_model_are_told_time_zero_as_the_library
         transformer=tiny.wan_transformer(in_channels=48, out_channels=48),
     )
     adapter = WanTi2vAdapter(parts, **WINDOW)
-    control = adapter.view_control(as_tensor(picture(16)))
+    control = adapter.view_control(WindowPictures(picture=as_tensor(picture(16))))
     start, ours = run(adapter, control)
     theirs = stock(WanImageToVideoPipeline, parts, start, image=picture(16), expand_timesteps=True)
     assert golden.difference(ours[:, 1:], theirs[:, 1:]) < 1e-5  # the first is what was given
@@ -131,7 +131,9 @@ def test_control_of_depth_and_mask_is_the_librarys_own(masked) -> None:
     if masked:
         white[:16] = 0
     open_part = torch.from_numpy(white / np.float32(255)) if masked else None
-    start, ours = run(adapter, adapter.view_control(as_tensor(picture()), open_part))
+    seen = as_tensor(picture())
+    shown = WindowPictures(picture=seen if masked else None, follow=seen, is_open=open_part)
+    start, ours = run(adapter, adapter.view_control(shown))
     frames = 1 + 4 * 2
     theirs = stock(
         WanVACEPipeline,
@@ -148,19 +150,18 @@ def test_vace_without_control_is_the_librarys_own_and_control_changes_the_pictur
     adapter = WanVaceAdapter(parts, **WINDOW)
     start, ours = run(adapter, {})
     assert golden.difference(ours, stock(WanVACEPipeline, parts, start)) < 1e-5
-    _, followed = run(adapter, adapter.view_control(as_tensor(picture())))
+    _, followed = run(adapter, adapter.view_control(WindowPictures(follow=as_tensor(picture()))))
     assert golden.difference(ours, followed) > 1e-3
 
 
 def test_a_reference_stands_in_front_of_a_window_and_is_dropped() -> None:
     parts = tiny.wan_parts(transformer=tiny.wan_vace_transformer())
     adapter = WanVaceAdapter(parts, **WINDOW)
-    plain = adapter.view_control(torch.zeros(3, 32, 48))
-    control = adapter.reference_control(plain, as_tensor(picture()))
+    control = adapter.view_control(WindowPictures(picture=as_tensor(picture())))
     assert control["follow"].shape[2] == 4
     start, made = run(adapter, control)
     assert made.shape == start.shape
-    assert golden.difference(made, run(adapter, plain)[1]) > 1e-3
+    assert golden.difference(made, run(adapter, {})[1]) > 1e-3
     views = ViewGeometry(
         elevation_rad=torch.zeros(1, 4, 6), fov_deg=90.0, rings=("time",), control=control
     )
