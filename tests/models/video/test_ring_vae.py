@@ -157,3 +157,32 @@ def test_tiles_of_one_picture_come_back_as_that_picture(tile_hw) -> None:
     ]
     assert torch.allclose(picture.blend(parts), whole, atol=1e-6)
     assert picture.disagreement == pytest.approx(0, abs=1e-6)
+
+
+def test_decoding_holds_one_latent_at_a_time_and_no_more_than_it_was_asked_for(
+    codec, latents, monkeypatch
+) -> None:
+    seen: list[int] = []
+    decoder = codec.vae.decoder
+    forward = decoder.forward
+
+    def counted(x: torch.Tensor, **caches: object) -> torch.Tensor:
+        seen.append(x.shape[2])
+        return forward(x, **caches)
+
+    monkeypatch.setattr(decoder, "forward", counted)
+    frames = codec.decode(latents, wraps=False, loop=True)
+    next(frames)
+    assert seen == [1] * (codec.ghosts + 1)
+    for _ in range(4):
+        next(frames)
+    assert seen == [1] * (codec.ghosts + 2)
+
+
+def test_tiling_switched_on_in_the_library_changes_nothing(codec, latents) -> None:
+    made = decode(codec, latents)
+    codec.vae.enable_tiling(tile_sample_min_height=16, tile_sample_min_width=16)
+    try:
+        assert torch.equal(decode(codec, latents), made)
+    finally:
+        codec.vae.disable_tiling()
