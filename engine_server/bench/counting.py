@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..models.adapter import Adapter, Cond, LatentSpec, ViewGeometry
+from ..models.adapter import Adapter, Cond, ViewGeometry
+from ..models.passing_on import PassesOn
 from ..panorama.erp import angles_to_directions
 
 
 @dataclass
-class CountingAdapter:
+class CountingAdapter(PassesOn):
     """An `Adapter` around another that keeps count of `denoised`.
 
     Attributes:
@@ -36,23 +36,6 @@ class CountingAdapter:
     cpu_s: float = 0.0
     device: str = "cpu"
     solid_angles: dict[tuple[float, ...], float] = field(default_factory=dict)
-
-    @property
-    def spec(self) -> LatentSpec:
-        """What the model's latents are."""
-        return self.adapter.spec
-
-    def encode_prompt(self, texts: list[str]) -> Cond:
-        """Encoded prompts."""
-        return self.adapter.encode_prompt(texts)
-
-    def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
-        """Pictures to latents."""
-        return self.adapter.encode(frames, wraps=wraps)
-
-    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
-        """Latents to pictures."""
-        return self.adapter.decode(latents, wraps=wraps, loop=loop)
 
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
         """The model's estimate; counted."""

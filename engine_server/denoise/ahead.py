@@ -6,13 +6,14 @@ the next one is put into what the model is told of the windows, in one place for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from torch import Tensor
 
-from ..models.adapter import Adapter, Cond, LatentSpec, ViewGeometry
+from ..models.adapter import Adapter, Cond, ViewGeometry
+from ..models.passing_on import PassesOn
 
 
 def told_ahead(adapter: Adapter, sigmas: Sequence[float]) -> Adapter:
@@ -23,7 +24,7 @@ def told_ahead(adapter: Adapter, sigmas: Sequence[float]) -> Adapter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ahead:
+class Ahead(PassesOn):
     """An adapter for one stage.
 
     Attributes:
@@ -33,23 +34,6 @@ class Ahead:
 
     adapter: Adapter
     after: Mapping[float, float]
-
-    @property
-    def spec(self) -> LatentSpec:
-        """What the model's latents are."""
-        return self.adapter.spec
-
-    def encode_prompt(self, texts: list[str]) -> Cond:
-        """Encoded prompts."""
-        return self.adapter.encode_prompt(texts)
-
-    def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
-        """Pictures to latents."""
-        return self.adapter.encode(frames, wraps=wraps)
-
-    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
-        """Latents to pictures."""
-        return self.adapter.decode(latents, wraps=wraps, loop=loop)
 
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
         """The model's estimate of x0, with the level after `sigma` told; 0 where none is known."""

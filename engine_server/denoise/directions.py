@@ -11,7 +11,7 @@ from their middle, and nothing depends on the views: turning a place turns the p
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ...shared.jobs import JobSpec, Place
 from ..models.adapter import Adapter, Cond, LatentSpec, ViewGeometry
+from ..models.passing_on import PassesOn
 
 BAND_DEG = (8.0, 22.0)
 """Elevations over which the horizon's words go over into those of the sky, or of the ground."""
@@ -103,7 +104,7 @@ def texts_of(spec: JobSpec) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Directed:
+class Directed(PassesOn):
     """A model that is told different prompts for different directions, or not told the azimuth.
 
     It is an `Adapter`: given a `Cond` of as many prompts as there are directions it blends, given
@@ -126,18 +127,6 @@ class Directed:
     def spec(self) -> LatentSpec:
         """What the model's latents are, and what this job wants of them."""
         return replace(self.adapter.spec, rings=self.rings)
-
-    def encode_prompt(self, texts: list[str]) -> Cond:
-        """Encoded prompts."""
-        return self.adapter.encode_prompt(texts)
-
-    def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
-        """Pictures to latents."""
-        return self.adapter.encode(frames, wraps=wraps)
-
-    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
-        """Latents to pictures."""
-        return self.adapter.decode(latents, wraps=wraps, loop=loop)
 
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
         """The model's estimate of x0, blended over the prompts of `cond` where it has several."""

@@ -20,21 +20,17 @@ from torch import Tensor
 
 from ...shared.errors import GenerationFailed
 from ..models.adapter import Adapter, Cond, ViewGeometry
+from ..models.guidance import guided
 from ..panorama.tables import LookupTable
 from ..panorama.views import ViewPlan
 from .executor import Chunk, Executor, in_order
 from .fuse import cut_windows, fuse_views, read_views
-from .guidance import guided
 from .keep import Keep
 from .noise import time_cut
 from .rings import rings_of_windows
 from .time_ring import TimeWindow, plan_time_windows
 
 Item = tuple[TimeWindow, int]
-
-
-class Cancelled(Exception):
-    """The job was cancelled between two model calls: a state, not an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,14 +146,15 @@ class FusedMethod:
         Raises:
             Cancelled: `cancelled()` said so before a model call.
         """
-
-        def predict(cond: Cond) -> Tensor:
-            if self.cancelled is not None and self.cancelled():
-                raise Cancelled
-            return self.adapter.denoised(chunk.x, chunk.sigma, cond, chunk.geometry)
-
         return guided(
-            predict, cond=self.cond, uncond=self.uncond, guidance_scale=self.guidance_scale
+            self.adapter,
+            chunk.x,
+            chunk.sigma,
+            chunk.geometry,
+            cond=self.cond,
+            uncond=self.uncond,
+            guidance_scale=self.guidance_scale,
+            cancelled=self.cancelled,
         )
 
 

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor
 
 from ..models.adapter import Adapter, Cond
+from ..models.guidance import Cancelled
 from ..panorama.views import ViewPlan, plan_views
 from .executor import Executor, in_order
 from .finish import FINISH_SIGMA, Finished, ViewFinish, finish_step
 from .fuse import noise_rows
-from .fused import Cancelled, FusedMethod
+from .fused import FusedMethod
 from .keep import Keep
 from .solvers import Memory, Solver, find_solver, second_order
 

@@ -14,10 +14,9 @@ from torch import Tensor
 
 from ...shared.errors import GenerationFailed
 from ..models.adapter import Adapter, Cond, ViewGeometry
+from ..models.guidance import guided
 from ..panorama.plane import Axis, PlanePlan, PlaneWindow, Span, spans
 from .executor import Chunk
-from .guidance import guided
-from .loop import Cancelled
 
 LEAST_TOLD_FOV_DEG = 10.0
 """Smallest field of view that a model is told: windows of tall panoramas see less than any lens."""
@@ -49,14 +48,15 @@ class WindowModel:
             Cancelled: `cancelled()` said so before a model call.
             GenerationFailed: The model returned numbers that are not finite.
         """
-
-        def predict(cond: Cond) -> Tensor:
-            if self.cancelled is not None and self.cancelled():
-                raise Cancelled
-            return self.adapter.denoised(x, sigma, cond, geometry)
-
         result = guided(
-            predict, cond=self.cond, uncond=self.uncond, guidance_scale=self.guidance_scale
+            self.adapter,
+            x,
+            sigma,
+            geometry,
+            cond=self.cond,
+            uncond=self.uncond,
+            guidance_scale=self.guidance_scale,
+            cancelled=self.cancelled,
         )
         if not bool(torch.isfinite(result).all()):
             raise GenerationFailed(

@@ -16,7 +16,8 @@ from random import Random
 import torch
 from torch import Tensor
 
-from ...adapter import Adapter, Cond, ViewGeometry
+from ...adapter import Adapter, ViewGeometry
+from ...guidance import guided
 from .. import families
 from ..captions import caption
 from ..dataset import SIZE, Look, azimuth, elevation
@@ -203,26 +204,17 @@ def generated_latents(adapter: Adapter, view: View, sampling: Sampling) -> Tenso
     noise = torch.Generator().manual_seed(view.seed)
     x = torch.randn(1, spec.channels, sampling.frames, *spec.window_hw, generator=noise)
     for here, there in pairwise(sigmas(sampling)):
-        aim = _guided(adapter, x, here, cond, uncond, where, sampling.guidance_scale)
+        aim = guided(
+            adapter,
+            x,
+            here,
+            where,
+            cond=cond,
+            uncond=uncond,
+            guidance_scale=sampling.guidance_scale,
+        )
         x = aim + (there / here) * (x - aim)
     return x[0]
-
-
-def _guided(
-    adapter: Adapter,
-    x: Tensor,
-    sigma: float,
-    cond: Cond,
-    uncond: Cond,
-    where: ViewGeometry,
-    scale: float,
-) -> Tensor:
-    """Guided `denoised`."""
-    told = adapter.denoised(x, sigma, cond, where)
-    if scale == 1.0:
-        return told
-    free = adapter.denoised(x, sigma, uncond, where)
-    return free + scale * (told - free)
 
 
 def decoded(adapter: Adapter, latents: Tensor) -> Tensor:
