@@ -21,8 +21,9 @@ from torch import Tensor
 
 from ....shared.errors import InvalidJob
 from ..adapter import Cond, LatentSpec, ViewGeometry
-from ..tiles import decode_in_tiles, with_margin
+from ..tiles import decode_in_tiles, encode_in_tiles
 from .prompts import PromptCache
+from .single import single_denoiser
 from .variance_preserving import VarianceNoise, schedule_of
 
 MARGIN = 8
@@ -120,19 +121,13 @@ class AnimateDiffAdapter:
         ).sample
         return process.denoised(x, output.to(x.device, x.dtype), sigma)
 
-    @torch.inference_mode()
     def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
-        """Latents [C, F, h, w] of pictures [F, 3, H, W], frame by frame."""
-        vae, ratio = self._pipeline.vae, self._spec.ratio_s
-        height, width = frames.shape[-2:]
-        up = min(MARGIN, height // ratio) if wraps else 0
-        out = []
-        for frame in frames:
-            seen = with_margin(frame, range(height), range(width), up * ratio) if wraps else frame
-            code = vae.encode(seen[None].to(vae.device, vae.dtype)).latent_dist.mode()[0]
-            code = code[:, up : code.shape[1] - up, up : code.shape[2] - up]
-            out.append(code * vae.config.scaling_factor)
-        return torch.stack(out, dim=1).to(frames.device, torch.float32)
+        """Latents [C, F, h, w] of pictures [F, 3, H, W], frame by frame; a panorama in tiles."""
+        if not wraps:
+            return torch.stack([self._cells(frame) for frame in frames], dim=1)
+        ratio = self._spec.ratio_s
+        codes = [encode_in_tiles(f, self._cells, ratio=ratio, margin=MARGIN) for f in frames]
+        return torch.stack(codes, dim=1).to(frames.device)
 
     def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
         """Pictures [3, H, W] of latents [C, F, h, w], each by itself; a panorama in tiles."""
@@ -144,6 +139,12 @@ class AnimateDiffAdapter:
                 yield self._picture(cells)
 
     @torch.inference_mode()
+    def _cells(self, picture: Tensor) -> Tensor:
+        vae = self._pipeline.vae
+        code = vae.encode(picture[None].to(vae.device, vae.dtype)).latent_dist.mode()[0]
+        return (code * vae.config.scaling_factor).to(picture.device, torch.float32)
+
+    @torch.inference_mode()
     def _picture(self, cells: Tensor) -> Tensor:
         vae = self._pipeline.vae
         cells = (cells / vae.config.scaling_factor).to(vae.device, vae.dtype)
@@ -151,7 +152,7 @@ class AnimateDiffAdapter:
 
     @torch.inference_mode()
     def _encode_texts(self, texts: list[str]) -> dict[str, Tensor]:
-        embeds, _ = self._pipeline.encode_prompt(texts, self._pipeline.device, 1, False)
+        embeds, _ = self._pipeline.encode_prompt(texts, self.text_encoder.device, 1, False)
         return {"text": embeds}
 
     def _cut(self, text: str) -> str:
@@ -169,8 +170,9 @@ def build(
     dtype = getattr(torch, precision)
     kept = {"use_safetensors": True, "local_files_only": True, "dtype": dtype}
     motion = MotionAdapter.from_pretrained(folder / "motion_adapter", **kept)
+    parts = single_denoiser(folder, "unet", dtype)
     pipeline = AnimateDiffPipeline.from_pretrained(
-        folder, motion_adapter=motion, feature_extractor=None, image_encoder=None, **kept
+        folder, motion_adapter=motion, feature_extractor=None, image_encoder=None, **kept, **parts
     )
     pipeline.scheduler = DPMSolverMultistepScheduler(**SCHEDULE)
     pipeline.vae.to(torch.float32)

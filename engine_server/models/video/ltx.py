@@ -20,12 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..adapter import Cond, LatentSpec, Schedule, ViewGeometry
+from ..adapter import Cond, LatentSpec, Schedule, ViewGeometry, WindowPictures
 from . import ltx_rope
 from .levels import flow_levels, flow_schedule
 from .ltx_codec import LtxCodec
 from .prompts import PromptCache
 from .ring_rope import rings_of
+from .single import single_denoiser
 from .standard import Standard
 
 MAX_TOKENS = 128
@@ -33,7 +34,10 @@ RINGS = ("time", "width")
 
 
 class LtxAdapter:
-    """LTX, text to video.
+    """LTX, text to video, and a given picture that stays where its tokens are told no noise.
+
+    `ViewGeometry.control` may hold "given", latents ``[N, C, 1, h, w]`` that the first latent frame
+    of every window is held to.
 
     Args:
         transformer, scheduler: As the diffusers library has them, where they run.
@@ -88,6 +92,8 @@ class LtxAdapter:
         """What encodes and decodes, for what places it."""
         return self._codec.vae
 
+    needs_picture = False
+
     @property
     def spec(self) -> LatentSpec:
         """What its latents are."""
@@ -97,19 +103,26 @@ class LtxAdapter:
         """Vectors under "text", ``[len(texts), 128, D]``; under "mask" which of them are words."""
         return Cond(tensors=self._prompts.encode(texts, self._encode_texts))
 
+    def view_control(self, shown: WindowPictures) -> Mapping[str, Tensor]:
+        """What a window is held to by its picture; see `adapter.Shown`."""
+        if shown.picture is None:
+            return {}
+        return {"given": self._standard.enter(self._codec.encode_first(shown.picture))[None]}
+
     @torch.inference_mode()
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
         """Estimate of x0, ``[N, C, F, h, w]``."""
         (model,) = self.transformers
         noisy = x.to(model.device, torch.float32)
+        seen, times = self._beside(noisy, sigma, views)
         count, _, frames, height, width = noisy.shape
         ratio = self._spec.ratio_s
         text, mask = (cond.tensors[name][:1].to(model.device) for name in ("text", "mask"))
         with rings_of(model, views.rings):
             tokens = model(
-                hidden_states=noisy.flatten(2).transpose(1, 2).to(model.dtype),
+                hidden_states=seen.flatten(2).transpose(1, 2).to(model.dtype),
                 encoder_hidden_states=text.to(model.dtype).expand(count, -1, -1),
-                timestep=torch.full((count,), sigma * self._train_times, device=model.device),
+                timestep=times,
                 encoder_attention_mask=mask.expand(count, -1),
                 num_frames=frames,
                 height=height,
@@ -118,7 +131,10 @@ class LtxAdapter:
                 return_dict=False,
             )[0]
         flow = tokens.float().transpose(1, 2).reshape(noisy.shape)
-        return (noisy - sigma * flow).to(x.device, x.dtype)
+        made = noisy - sigma * flow
+        if "given" in views.control:
+            made[:, :, :1] = seen[:, :, :1]
+        return made.to(x.device, x.dtype)
 
     def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:
         """Latents ``[C, F, h, w]`` of a loop of 8 F pictures, or of one that stands still."""
@@ -128,6 +144,17 @@ class LtxAdapter:
         """8 F pictures ``[3, H, W]``, -1..1, on the CPU."""
         codes = self._standard.leave(latents.float())
         return self._codec.decode(codes, wraps=wraps, loop=loop)
+
+    def _beside(self, noisy: Tensor, sigma: float, views: ViewGeometry) -> tuple[Tensor, Tensor]:
+        """The network's input, and the noise it is told: ``[N]``, or of every token."""
+        count, _, frames, height, width = noisy.shape
+        time = sigma * self._train_times
+        given = views.control.get("given")
+        if given is None:
+            return noisy, torch.full((count,), time, device=noisy.device)
+        times = torch.full((count, frames, height * width), time, device=noisy.device)
+        times[:, 0] = 0.0
+        return torch.cat((given.to(noisy), noisy[:, :, 1:]), dim=2), times.flatten(1)
 
     @torch.inference_mode()
     def _encode_texts(self, texts: list[str]) -> Mapping[str, Tensor]:
@@ -163,31 +190,34 @@ def schedule_of(scheduler: Any, *, tokens: int) -> Schedule:
 
 
 def build(
-    folder: Path, *, device: str, precision: str, prompt_cache: Path | None = None, **options: Any
+    folder: Path,
+    *,
+    device: str,
+    precision: str,
+    prompt_cache: Path | None = None,
+    codec: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> LtxAdapter:
-    """The adapter over the weights in `folder`; see `families`. The autoencoder is in float32."""
-    from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
+    """The adapter over the weights in `folder`; see `families`.
+
+    `codec` are settings of `LtxCodec`, such as `context`.
+    """
     from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
 
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
-    kept = {"local_files_only": True, "use_safetensors": True}
-    vae = AutoencoderKLLTXVideo.from_pretrained(
-        folder, subfolder="vae", dtype=torch.float32, **kept
-    )
-    found = LTXPipeline.from_pretrained(
-        folder, vae=vae, text_encoder=None, tokenizer=None, dtype=dtype, **kept
-    ).to(device)
+    kept = {"local_files_only": True, "use_safetensors": True, "dtype": dtype}
+    parts = single_denoiser(folder, "transformer", dtype)
+    found = LTXPipeline.from_pretrained(folder, text_encoder=None, tokenizer=None, **kept, **parts)
+    found.to(device)
 
     def load_text() -> Any:
-        return LTXPipeline.from_pretrained(
-            folder, vae=None, transformer=None, dtype=dtype, **kept
-        ).to(device)
+        return LTXPipeline.from_pretrained(folder, vae=None, transformer=None, **kept).to(device)
 
     sizes = sorted((f.name, f.stat().st_size) for f in (folder / "text_encoder").iterdir())
     return LtxAdapter(
         transformer=found.transformer,
         scheduler=found.scheduler,
-        codec=LtxCodec(vae=found.vae),
+        codec=LtxCodec(vae=found.vae, **(codec or {})),
         load_text=load_text,
         prompts=PromptCache(prompt_cache, key=f"t5 {MAX_TOKENS} {dtype} {sizes}"),
         **options,

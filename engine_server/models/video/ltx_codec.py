@@ -108,6 +108,13 @@ class LtxCodec:
             chunks.append(self._encoded_tiles(seen) if wraps else self._encoded(seen))
         return torch.cat(chunks, dim=1)
 
+    @torch.inference_mode()
+    def encode_first(self, picture: Tensor) -> Tensor:
+        """The latent ``[C, 1, h, w]`` that stands for a video's first picture ``[3, H, W]``."""
+        vae = self.vae
+        code = vae.encode(picture[None, :, None].to(vae.device, vae.dtype)).latent_dist.mode()[0]
+        return code.to(picture.device, torch.float32)
+
     def _encoded_tiles(self, video: Tensor) -> Tensor:
         px = self.ratio_s
         height, width = (side // px for side in video.shape[-2:])

@@ -144,3 +144,4 @@ def test_latents_have_the_scale_in_which_the_pipeline_decodes(stock):
     with torch.inference_mode():
         theirs = stock.decode_latents(latents[None])[0]
     assert golden.difference(ours, theirs.clamp(-1, 1)) < 1e-5
+    assert adapter.encode(pixels[..., :32, :], wraps=True).shape == (4, 2, 4, 8)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import golden
 import pytest
 import tiny_pipelines
 import torch
+from diffusers import LTXImageToVideoPipeline
 from torch import Tensor
 
-from panoloom.engine_server.models.adapter import ViewGeometry
-from panoloom.engine_server.models.video.ltx import build
+from panoloom.engine_server.models.adapter import ViewGeometry, WindowPictures
+from panoloom.engine_server.models.video.ltx import LtxAdapter, build
 from panoloom.engine_server.models.video.ltx_codec import LtxCodec, reach
 
 
@@ -40,6 +43,37 @@ def test_one_window_in_our_loop_is_the_stock_pipeline(stock, guidance):
         num_inference_steps=4,
         guidance_scale=guidance,
         latents=start.flatten(1).T[None],
+        output_type="latent",
+    ).frames[0]
+    assert golden.difference(ours, theirs.T.reshape(ours.shape)) < 1e-5
+
+
+def test_one_window_that_is_given_its_first_picture_is_the_stock_pipeline(stock):
+    picture = drawn(3, 64, 64).clamp(-1, 1)
+    shown = tiny_pipelines.ltx_adapter(stock).view_control(WindowPictures(picture=picture))
+
+    class Given(LtxAdapter):
+        def denoised(self, x, sigma, cond, views):
+            return super().denoised(x, sigma, cond, replace(views, control=shown))
+
+    adapter = tiny_pipelines.ltx_adapter(stock, kind=Given)
+    start, ours = golden.our_latents(adapter, "a calm sea", "blurred", guidance=3.0, steps=4)
+    image = LTXImageToVideoPipeline(**stock.components)
+    image.set_progress_bar_config(disable=True)
+    with torch.no_grad():
+        first = stock.vae.encode(picture[None, :, None]).latent_dist.mode()[0]
+    assert golden.difference(shown["given"][0], first) < 1e-5
+    theirs = image(
+        image=None,
+        prompt="a calm sea",
+        negative_prompt="blurred",
+        height=64,
+        width=64,
+        num_frames=17,
+        frame_rate=24,
+        num_inference_steps=4,
+        guidance_scale=3.0,
+        latents=torch.cat((first, start[:, 1:]), dim=1).flatten(1).T[None],
         output_type="latent",
     ).frames[0]
     assert golden.difference(ours, theirs.T.reshape(ours.shape)) < 1e-5
@@ -77,8 +111,12 @@ def test_on_a_ring_the_denoiser_turns_with_its_window_and_otherwise_not(stock, a
     assert mismatch(geometry()) > 1e-4
 
 
-def codec_of(stock, **changes) -> LtxCodec:
-    return LtxCodec(vae=stock.vae, **{"context": reach(stock.vae), "look_back": 16, **changes})
+SHALLOW = tiny_pipelines.shallow_ltx_vae()
+REACH = reach(SHALLOW)
+
+
+def codec_of(vae=SHALLOW, **changes) -> LtxCodec:
+    return LtxCodec(vae=vae, **{"context": REACH, "look_back": 12, **changes})
 
 
 def decoded(codec: LtxCodec, latents: Tensor, *, wraps: bool = False, loop: bool = True) -> Tensor:
@@ -86,70 +124,80 @@ def decoded(codec: LtxCodec, latents: Tensor, *, wraps: bool = False, loop: bool
 
 
 def test_a_loop_has_eight_frames_a_latent_and_turns_with_its_latents(stock):
-    latents = drawn(8, 5, 2, 2)
-    frames = decoded(codec_of(stock), latents)
-    assert frames.shape == (3, 40, 16, 16)
-    rolled = decoded(codec_of(stock), latents.roll(2, 1))
-    assert golden.difference(rolled, frames.roll(16, 1)) < 1e-5
-
-
-def test_chunks_of_time_are_not_seen(stock):
-    latents = drawn(8, 5, 2, 2)
-    whole = decoded(codec_of(stock), latents)
-    assert golden.difference(decoded(codec_of(stock, chunk=2), latents), whole) < 1e-5
-
-
-def test_less_context_than_the_decoder_reaches_leaves_an_error_that_falls_fast(stock):
-    latents = drawn(8, 6, 1, 1)
-    exact = decoded(codec_of(stock), latents)
-    errors = [
-        golden.difference(decoded(codec_of(stock, context=k, chunk=3), latents), exact)
-        for k in (2, 4, 6, 8)
-    ]
-    assert errors == sorted(errors, reverse=True)
-    assert errors[-1] < 0.01 * errors[0]
-
-
-def test_a_panorama_is_the_same_in_one_tile_and_in_four_and_turns_with_its_latents(stock):
-    latents = drawn(8, 1, 12, 24)
-
-    def panorama(latents: Tensor, tile: int) -> Tensor:
-        codec = codec_of(stock, context=1, fade=2, beyond=9, tile_hw=(tile, tile))
-        return decoded(codec, latents, wraps=True)
-
-    whole = panorama(latents, 24)
-    assert golden.difference(panorama(latents, 12), whole) < 1e-5
-    assert golden.difference(panorama(latents.roll(5, -1), 12), whole.roll(40, -1)) < 1e-5
-
-
-def test_encoding_a_loop_turns_with_it_and_a_still_is_one_latent(stock):
-    codec = codec_of(stock)
-    frames = drawn(24, 3, 16, 16)
-    latents = codec.encode(frames, wraps=False)
-    assert latents.shape == (8, 3, 2, 2)
-    rolled = codec.encode(frames.roll(8, 0), wraps=False)
-    assert golden.difference(rolled, latents.roll(1, 1)) < 1e-5
-    assert codec.encode(frames[:1], wraps=False).shape == (8, 1, 2, 2)
-    assert codec.encode(drawn(1, 3, 32, 64), wraps=True).shape == (8, 1, 4, 8)
-
-
-def test_a_decoder_that_is_told_a_noise_level_gives_the_same_frames_twice_and_turns(stock):
-    codec = codec_of(tiny_pipelines.ltx(is_told_noise=True))
-    latents = drawn(8, 3, 2, 2)
+    latents = drawn(8, 2, 1, 1)
+    codec = codec_of(stock.vae, context=reach(stock.vae))
     frames = decoded(codec, latents)
-    assert torch.equal(decoded(codec, latents), frames)
+    assert frames.shape == (3, 16, 8, 8)
     assert golden.difference(decoded(codec, latents.roll(1, 1)), frames.roll(8, 1)) < 1e-5
 
 
-def test_a_video_that_is_no_loop_does_not_see_its_end_at_its_start(stock):
-    latents = drawn(8, 12, 2, 2)
+def test_chunks_of_time_are_not_seen():
+    latents = drawn(8, 5, 2, 2)
+    whole = decoded(codec_of(), latents)
+    assert golden.difference(decoded(codec_of(chunk=2), latents), whole) < 1e-5
+
+
+def test_less_context_than_the_decoder_reaches_leaves_an_error_that_falls_fast():
+    latents = drawn(8, 6, 2, 2)
+    exact = decoded(codec_of(), latents)
+    errors = [
+        golden.difference(decoded(codec_of(context=k, chunk=3), latents), exact)
+        for k in range(1, REACH + 1)
+    ]
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-2] > errors[-1]
+    assert errors[-1] < 1e-5
+
+
+def test_a_panorama_is_the_same_in_one_tile_and_in_two_and_turns_with_its_latents():
+    latents = drawn(8, 1, 8, 16)
+
+    def panorama(latents: Tensor, tile: int) -> Tensor:
+        codec = codec_of(context=1, fade=2, beyond=REACH, tile_hw=(tile, tile))
+        return decoded(codec, latents, wraps=True)
+
+    whole = panorama(latents, 16)
+    assert whole.shape == (3, 2, 16, 32)
+    assert golden.difference(panorama(latents, 8), whole) < 1e-5
+    assert golden.difference(panorama(latents.roll(5, -1), 8), whole.roll(10, -1)) < 1e-5
+
+
+def test_encoding_a_loop_turns_with_it_and_a_still_is_one_latent():
+    frames = drawn(6, 3, 4, 4)
+    latents = codec_of().encode(frames, wraps=False)
+    assert latents.shape == (8, 3, 2, 2)
+    rolled = codec_of().encode(frames.roll(2, 0), wraps=False)
+    assert golden.difference(rolled, latents.roll(1, 1)) < 1e-5
+    in_chunks = codec_of(chunk=1).encode(frames, wraps=False)
+    assert golden.difference(in_chunks, latents) < 1e-5
+    assert codec_of().encode(frames[:1], wraps=False).shape == (8, 1, 2, 2)
+
+
+def test_an_encoded_panorama_turns_with_its_picture():
+    picture = drawn(1, 3, 16, 32)
+    codec = codec_of(fade=0, beyond=8)
+    latents = codec.encode(picture, wraps=True)
+    assert latents.shape == (8, 1, 8, 16)
+    rolled = codec.encode(picture.roll(6, -1), wraps=True)
+    assert golden.difference(rolled, latents.roll(3, -1)) < 1e-5
+
+
+def test_a_decoder_that_is_told_a_noise_level_gives_the_same_frames_twice_and_turns():
+    codec = codec_of(tiny_pipelines.shallow_ltx_vae(is_told_noise=True))
+    latents = drawn(8, 3, 2, 2)
+    frames = decoded(codec, latents)
+    assert torch.equal(decoded(codec, latents), frames)
+    assert golden.difference(decoded(codec, latents.roll(1, 1)), frames.roll(2, 1)) < 1e-5
+
+
+def test_a_video_that_is_no_loop_does_not_see_its_end_at_its_start():
+    latents = drawn(8, 2 * REACH, 2, 2)
     changed = latents.clone()
     changed[:, -1] += 1
-    before, after = (
-        decoded(codec_of(stock, chunk=12), one, loop=False) for one in (latents, changed)
-    )
-    assert before.shape[1] == 96
-    assert torch.equal(before[:, :8], after[:, :8])
+    codec = codec_of(chunk=2 * REACH)
+    before, after = (decoded(codec, one, loop=False) for one in (latents, changed))
+    assert before.shape[1] == 4 * REACH
+    assert torch.equal(before[:, :2], after[:, :2])
     assert not torch.equal(before[:, -1], after[:, -1])
 
 

@@ -107,8 +107,8 @@ def animatediff_adapter(stock: AnimateDiffPipeline, cells: int = 8) -> AnimateDi
     return AnimateDiffAdapter(stock, window_hw=(cells, cells), window_frames=6)
 
 
-def ltx(*, is_told_noise: bool = False) -> LTXPipeline:
-    """8 pixels and 8 frames a cell; with `is_told_noise` the decoder is that of version 0.9.1."""
+def ltx() -> LTXPipeline:
+    """8 pixels and 8 frames a cell."""
     torch.manual_seed(0)
     transformer = LTXVideoTransformer3DModel(
         in_channels=8,
@@ -125,8 +125,6 @@ def ltx(*, is_told_noise: bool = False) -> LTXPipeline:
         decoder_block_out_channels=(8,) * 4,
         layers_per_block=(1,) * 5,
         decoder_layers_per_block=(1,) * 5,
-        decoder_inject_noise=(is_told_noise,) * 5,
-        timestep_conditioning=is_told_noise,
         patch_size=1,
     )
     text = T5EncoderModel(
@@ -151,12 +149,35 @@ def ltx(*, is_told_noise: bool = False) -> LTXPipeline:
     )
 
 
-def ltx_adapter(stock: LTXPipeline, cells: int = 8, **codec) -> LtxAdapter:
+def shallow_ltx_vae(*, is_told_noise: bool = False) -> AutoencoderKLLTXVideo:
+    """An autoencoder of LTX's parts with one level: 2 pixels and 2 frames a cell."""
+    torch.manual_seed(0)
+    return AutoencoderKLLTXVideo(
+        latent_channels=8,
+        block_out_channels=(8,),
+        down_block_types=("LTXVideoDownBlock3D",),
+        decoder_block_out_channels=(8,),
+        layers_per_block=(1, 1),
+        decoder_layers_per_block=(1, 1),
+        spatio_temporal_scaling=(True,),
+        decoder_spatio_temporal_scaling=(True,),
+        downsample_type=("conv",),
+        decoder_inject_noise=(is_told_noise,) * 2,
+        upsample_residual=(False,),
+        upsample_factor=(1,),
+        timestep_conditioning=is_told_noise,
+        patch_size=1,
+    ).eval()
+
+
+def ltx_adapter(
+    stock: LTXPipeline, cells: int = 8, *, kind: type[LtxAdapter] = LtxAdapter
+) -> LtxAdapter:
     """Windows of 3 latent frames."""
-    return LtxAdapter(
+    return kind(
         transformer=stock.transformer,
         scheduler=stock.scheduler,
-        codec=LtxCodec(vae=stock.vae, **codec),
+        codec=LtxCodec(vae=stock.vae),
         load_text=lambda: stock,
         window_hw=(cells, cells),
         window_frames=3,
