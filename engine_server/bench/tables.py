@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..marked_text import put_between
+
 Result = dict[str, Any]
 
 
@@ -140,10 +142,5 @@ def with_tables(text: str, tables: dict[str, str]) -> str:
         ValueError: There is no such place for one of them.
     """
     for name, table in tables.items():
-        begin, end = f"<!-- bench:{name} -->", "<!-- /bench -->"
-        head, found, rest = text.partition(begin)
-        inside, closed, tail = rest.partition(end)
-        if not (found and closed) or "<!-- bench:" in inside:
-            raise ValueError(f"The document has no {begin} … {end} for a table.")
-        text = f"{head}{begin}\n{table}\n{end}{tail}"
+        text = put_between(text, table, begin=f"<!-- bench:{name} -->", end="<!-- /bench -->")
     return text

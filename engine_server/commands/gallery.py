@@ -20,6 +20,7 @@ from ...shared.errors import PanoloomError
 from ...shared.jobs import JobState
 from ...shared.jobview import JobView
 from ...shared.wire import new_id
+from ..marked_text import put_between
 from ..quality.document import JSON_NAME
 from ..quality.report import evaluate_video
 from .access import add_library_word, engine_or_own, library_of
@@ -149,11 +150,7 @@ def write_docs(path: Path, text: str) -> None:
         ValueError: The file has no such marks.
     """
     before = path.read_text(encoding="utf-8")
-    head, found, rest = before.partition(BEGIN)
-    _, closed, tail = rest.partition(END)
-    if not (found and closed):
-        raise ValueError(f"{path} has no {BEGIN} … {END}")
-    path.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", encoding="utf-8")
+    path.write_text(put_between(before, text, begin=BEGIN, end=END), encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> int:

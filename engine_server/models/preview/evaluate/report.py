@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ....marked_text import put_between
 from .verdicts import GATED, Verdict
 
 BEGIN, END = "<!-- evaluation -->", "<!-- end of evaluation -->"
@@ -84,13 +85,6 @@ def markdown(report: dict[str, Any], judged: list[Verdict]) -> str:
 def write_card(card: Path, text: str) -> None:
     """Put the evaluation between its marks in the model's card, or at the end if it has none."""
     before = card.read_text(encoding="utf-8")
-    block = f"{BEGIN}\n{text}\n{END}"
-    head, found, rest = before.partition(BEGIN)
-    if found:
-        _, closed, tail = rest.partition(END)
-        if not closed:
-            raise ValueError(f"{card} has {BEGIN} but no {END}")
-        after = head + block + tail
-    else:
-        after = f"{before.rstrip()}\n\n## Evaluation\n{block}\n"
-    card.write_text(after, encoding="utf-8")
+    if BEGIN not in before:
+        before = f"{before.rstrip()}\n\n## Evaluation\n{BEGIN}\n{END}\n"
+    card.write_text(put_between(before, text, begin=BEGIN, end=END), encoding="utf-8")
