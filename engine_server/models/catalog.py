@@ -22,6 +22,10 @@ from .fitting import check_lora
 from .ladder import Pace, Rung, plane_stages, sphere_stages
 from .released import RELEASED
 
+MAX_CLIP_SECONDS = 600.0
+"""Longest clip with two ends. What a device holds is the same for any length; the host holds all
+latent frames, and the plan refuses what does not fit there."""
+
 MODELS: dict[str, ModelCard] = {
     card.name: card
     for card in (
@@ -251,11 +255,12 @@ def _check_length(spec: JobSpec, card: ModelCard) -> None:
             field="num_frames",
             nearest=nearest,
         )
-    if seconds > card.max_seconds:
-        nearest = math.floor(card.max_seconds * spec.fps)
+    most, kind = (card.max_seconds, "loops") if spec.loop else (MAX_CLIP_SECONDS, "clips")
+    if seconds > most:
+        nearest = math.floor(most * spec.fps)
         raise InvalidJob(
             f"{spec.num_frames} frames at {spec.fps:g} fps are {seconds:.1f} s; "
-            f"model '{card.name}' makes loops of at most {card.max_seconds:g} s: "
+            f"model '{card.name}' makes {kind} of at most {most:g} s: "
             f"ask for {nearest} frames or fewer.",
             field="num_frames",
             nearest=nearest,

@@ -97,7 +97,9 @@ class CountingAdapter:
                 yield self.picture(latents[:, index])
 
 
-def made(size: tuple[int, float]) -> tuple[CountingAdapter, Finished]:
+def made(
+    size: tuple[int, float], *, frames: int = 1, **options: bool
+) -> tuple[CountingAdapter, Finished]:
     width, fov_deg = size
     adapter = CountingAdapter()
     out = denoise_panorama(
@@ -107,9 +109,10 @@ def made(size: tuple[int, float]) -> tuple[CountingAdapter, Finished]:
         uncond=None,
         guidance_scale=1.0,
         sigmas=flow_sigmas(2),
-        shape=(1, 1, width // 2, width),
+        shape=(1, frames, width // 2, width),
         seed=1,
         plan=plan_views(latent_width=width, latent_height=width // 2, fov_deg=fov_deg),
+        **options,
     )
     return adapter, out
 
@@ -127,6 +130,11 @@ def test_an_evaluation_and_a_views_decode_hold_as_much_at_8192x4096_as_at_1024x5
     assert peaks[0] == peaks[1]
     assert peaks[0][0] == 6 * 16 * 16 * 4, "six windows of one channel and one frame"
     assert peaks[0][1] == 3 * 128 * 128 * 4, "one view's picture"
+
+
+def test_an_evaluation_holds_as_much_in_a_long_film_as_in_a_short_one():
+    short, long = (made((64, 90.0), frames=n, loop=False)[0].denoise_bytes for n in (2, 20))
+    assert short == long
 
 
 @pytest.mark.slow

@@ -160,3 +160,12 @@ def test_strength_is_the_noise_level_of_the_first_stage() -> None:
 def test_stages_written_out_must_climb_the_ladder() -> None:
     wrong = (Stage(width=512, height=256, steps=4, fov_deg=30.0),)
     assert refused(replace(SPEC, stages=wrong)).details["field"] == "stages"
+
+
+def test_a_clip_with_ends_may_be_longer_than_any_loop():
+    long = JobSpec(prompt="sea", num_frames=720, fps=8.0, loop=False)
+    assert catalog.plan(long).num_frames == 720, "90 seconds"
+    with pytest.raises(InvalidJob, match=r"loops of at most 30 s: ask for 240 frames"):
+        catalog.plan(replace(long, loop=True))
+    with pytest.raises(InvalidJob, match=r"clips of at most 600 s"):
+        catalog.plan(replace(long, num_frames=2000, fps=2.0))
