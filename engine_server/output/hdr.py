@@ -30,6 +30,9 @@ LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 WHITE_NITS = 100.0
 """What linear 1.0 is in PQ: Blender's Rec.2100-PQ reads it so."""
 PQ_PEAK = 10_000.0 / WHITE_NITS
+FFMPEG_WHITE = 65283 / 65535
+"""What FFmpeg's own conversion to RGB, which Blender uses, makes of white in limited range; at the
+upper end of PQ this is 4 % of light."""
 REC709_TO_REC2020 = np.array(
     [
         [0.6274039, 0.3292830, 0.0433131],
@@ -81,6 +84,11 @@ def pq_encode(light: np.ndarray) -> np.ndarray:
     c1, c2, c3 = np.float32(3424 / 4096), np.float32(2413 / 128), np.float32(2392 / 128)
     powered = share**m1
     return ((c1 + c2 * powered) / (1.0 + c3 * powered)) ** m2
+
+
+def pq_for_blender(light: np.ndarray) -> np.ndarray:
+    """`pq_encode` for a reader that converts with FFmpeg: white comes back as 1, not as 0.996."""
+    return pq_encode(light) / np.float32(FFMPEG_WHITE)
 
 
 def sky_illuminance(light: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import pytest
 
 from panoloom.engine_server.output.export.encodings import encoding_of
 from panoloom.engine_server.output.export.presets import find_preset
-from panoloom.engine_server.output.hdr import pq_encode
+from panoloom.engine_server.output.hdr import pq_for_blender
 from panoloom.engine_server.output.hdr10 import LightLevel, hdr10_words, write_light_boxes
 from panoloom.engine_server.output.spherical import Spherical, write_spherical
 from panoloom.engine_server.output.video import VideoWriter
@@ -32,7 +32,7 @@ def film(tmp_path):
     )
     with VideoWriter(path, **size, encoding=encoding) as video:
         for frame in frames:
-            video.add(pq_encode(frame))
+            video.add(pq_for_blender(frame))
     write_light_boxes(path, level)
     write_spherical(path, Spherical())
     return path

@@ -23,7 +23,7 @@ from ...room import readable_size
 from ...viewer.page import write_page
 from .. import manifest
 from ..exr import HALF_MAX, write_exr
-from ..hdr import LABEL, PQ_PEAK, Curve, pq_encode, write_radiance
+from ..hdr import LABEL, PQ_PEAK, Curve, pq_for_blender, write_radiance
 from ..hdr10 import LightLevel, hdr10_words, write_light_boxes
 from ..spherical import Spherical, write_spherical
 from ..video import VideoWriter
@@ -184,7 +184,7 @@ def _film(plan: Plan, made: Path, on_progress: OnProgress) -> Written:
     frames = loop.frames(**shape)
     if plan.preset.hdr:
         relit = _relit(plan, "lamp", PQ_PEAK, on_progress)
-        frames = (pq_encode(light) for light in relit.frames(frames))
+        frames = (pq_for_blender(light) for light in relit.frames(frames))
     else:
         frames = (np.clip(linear_to_srgb(light), 0.0, 1.0) for light in frames)
     once = made.with_name("once.mp4")
