@@ -17,6 +17,7 @@ ALLOWED = {
         "engine_server/marked_text.py",
         "engine_server/models/adapter.py",
         "engine_server/models/catalog.py",
+        "engine_server/models/example_prompts.py",
         "engine_server/models/passing_on.py",
         "engine_server/panorama",
         "engine_server/quality",
@@ -109,6 +110,7 @@ ALLOWED = {
         "shared",
     },
     "engine_server/models/adapter.py": {"engine_server/panorama", "shared"},
+    "engine_server/models/example_prompts.py": set(),
     "engine_server/models/guidance.py": {"engine_server/models/adapter.py"},
     "engine_server/models/passing_on.py": {"engine_server/models/adapter.py"},
     "engine_server/models/card.py": {
@@ -178,6 +180,7 @@ ALLOWED = {
         "engine_server/models/card.py",
         "engine_server/models/catalog.py",
         "engine_server/models/checksums.py",
+        "engine_server/models/example_prompts.py",
         "engine_server/models/fitting.py",
         "engine_server/models/memory.py",
         "engine_server/models/safe_files.py",

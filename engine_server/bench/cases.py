@@ -14,24 +14,12 @@ from dataclasses import asdict, dataclass, replace
 from ...shared.errors import InvalidJob
 from ...shared.jobs import JobSpec, Stage
 from ..models import catalog
+from ..models.example_prompts import EXAMPLE_PROMPTS
 from ..worker.origin import NUMERICS_VERSION
 
 MEASURE_VERSION = 2
 """Grows when a case is measured differently: what is cached under another number is made anew."""
-PROMPTS = (
-    "northern lights over a calm sea",
-    "fluffy clouds over a green meadow",
-    "orange sunset over the sea",
-    "purple aurora over snow and mountains",
-    "starry night with the milky way",
-    "storm with lightning over the sea",
-    "golden desert dunes",
-    "fire and embers",
-    "snowfall in a forest",
-    "purple nebula in space",
-    "mountains in the mist at sunrise",
-    "under water, turquoise",
-)
+PROMPTS = EXAMPLE_PROMPTS
 METHODS = ("fused", "paper", "whole", "multidiffusion", "independent")
 FULL, STILL, DIRECT = "full", "without shifting", "without coarse to fine"
 

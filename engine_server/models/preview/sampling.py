@@ -9,30 +9,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..example_prompts import EXAMPLE_PROMPTS
 from . import light
 from .autoencoder import Autoencoder
 from .dataset import CELLS, azimuth, elevation
 from .denoiser import Denoiser
 from .text import TOKENS, pad_tokens, tokenize_prompt
 
-PROMPTS = (
-    "northern lights over a calm sea",
-    "fluffy clouds over a green meadow",
-    "orange sunset over the sea",
-    "purple aurora over snow and mountains",
-    "starry night with the milky way",
-    "blue sea by day",
-    "snowfall in a forest",
-    "golden desert dunes",
-    "storm with lightning over the sea",
-    "purple nebula in space",
-    "fire and embers",
-    "lava",
-    "mountains in the mist at sunrise",
-    "under water, turquoise",
-    "grey rain over hills",
-    "",
-)
+PROMPTS = (*EXAMPLE_PROMPTS, "blue sea by day", "lava", "grey rain over hills", "")
 
 
 @torch.no_grad()
