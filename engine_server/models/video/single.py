@@ -1,0 +1,51 @@
+"""One file in place of a model's denoiser: a fine-tune, or weights quantised in a GGUF file.
+
+The file lies in the folder `single` of the installed model, whose configurations tell its class.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+
+from ....shared.errors import ModelNotInstalled
+from ..card import SINGLE
+
+
+def single_denoiser(folder: Path, part: str, dtype: torch.dtype) -> dict[str, Any]:
+    """``{part: denoiser}`` from the single file of a model; empty where there is none.
+
+    Args:
+        folder: The installed model.
+        part: Name of the denoiser, and of the folder of its configuration.
+        dtype: Of its products.
+
+    Raises:
+        ModelNotInstalled: A GGUF file wants a package that is not here.
+    """
+    files = sorted(path for path in (folder / SINGLE).glob("*") if path.is_file())
+    if not files:
+        return {}
+    config = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))
+    words: dict[str, Any] = {}
+    if files[0].suffix == ".gguf":
+        if importlib.util.find_spec("gguf") is None:
+            raise ModelNotInstalled(
+                f"{files[0].name} is a GGUF file, which needs a package: pip install gguf.",
+                model=folder.name,
+            )
+        words["quantization_config"] = diffusers.GGUFQuantizationConfig(compute_dtype=dtype)
+    found = getattr(diffusers, config["_class_name"]).from_single_file(
+        str(files[0]),
+        config=str(folder),
+        subfolder=part,
+        local_files_only=True,
+        torch_dtype=dtype,
+        **words,
+    )
+    return {part: found.eval()}
