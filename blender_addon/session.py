@@ -35,6 +35,7 @@ from ..shared.messages import (
     CancelJob,
     FetchFile,
     FileChunk,
+    FreeMemory,
     GetStatus,
     Hello,
     JobAccepted,
@@ -166,6 +167,14 @@ class Session:
         if self._submissions.pop(job_id, None) is not None:
             view = self.views[job_id]
             view.apply(JobCancelled(job_id=job_id, seq=view.seq + 1))
+
+    def free_weights(self) -> None:
+        """Blender needs the memory: the engine here drops the weights of a model that rests.
+
+        They come back with the next job. An engine elsewhere, or one at work, keeps them.
+        """
+        if self.state is LinkState.CONNECTED and not isinstance(self._place, RemoteEngine):
+            self._ask(FreeMemory(level="weights"))
 
     def forget(self, job_id: str) -> None:
         """Follow this job no longer."""
@@ -424,7 +433,7 @@ class Session:
             for job_id, submission in list(self._submissions.items()):
                 if asked.sha256 in submission.blobs:
                     self._fail(job_id, error)
-        else:
+        elif not isinstance(asked, FreeMemory):  # it has work to do, and keeps what that needs
             self.trouble = error
 
     def _fail(self, job_id: str, error: PanoloomError) -> None:

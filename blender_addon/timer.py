@@ -83,7 +83,18 @@ def on_saved(path: object) -> None:
         state.report(error)
 
 
-HANDLERS = (("load_post", on_load), ("save_pre", on_save), ("save_post", on_saved))
+@bpy.app.handlers.persistent
+def on_render(_scene: object, *_: object) -> None:
+    """When a render begins: it needs the card more than weights that rest."""
+    runtime.state().session.free_weights()
+
+
+HANDLERS = (
+    ("load_post", on_load),
+    ("save_pre", on_save),
+    ("save_post", on_saved),
+    ("render_init", on_render),
+)
 
 
 def attach() -> None:

@@ -9,10 +9,11 @@ from scripted_engine import ScriptedEngine, until
 
 from panoloom.blender_addon import session as session_module
 from panoloom.blender_addon.session import LinkState, Session
-from panoloom.shared.errors import InvalidJob, OutOfMemory, ProtocolMismatch
+from panoloom.shared.errors import InvalidJob, OutOfMemory, ProtocolMismatch, UserError
 from panoloom.shared.jobs import ArtifactRef, JobSpec, JobState, Progress
 from panoloom.shared.messages import (
     CancelJob,
+    FreeMemory,
     Hello,
     JobCancelled,
     JobFailed,
@@ -279,6 +280,19 @@ def test_cancel_while_the_engine_is_away_is_told_at_the_next_welcome(session, tm
     assert [m.job_id for m in engine.heard if isinstance(m, CancelJob)] == [JOB]
     assert "SubmitJob" not in engine.kinds()
     engine.close()
+
+
+def test_a_render_frees_weights_and_a_busy_engine_that_keeps_them_is_no_trouble(session, engine):
+    engine.answer(FreeMemory, lambda m: refusal(UserError("A job is running.")))
+    session.free_weights()  # nobody is there to hear it
+    connect(session, engine)
+    session.free_weights()
+    until(lambda: "FreeMemory" in engine.kinds(), engine.turn, session.poll)
+    view = session.submit(SPEC, JOB)  # what comes after the refusal
+    until(lambda: "WatchJob" in engine.kinds(), engine.turn, session.poll)
+    assert engine.kinds().count("FreeMemory") == 1
+    assert session.trouble is None
+    assert view.state is JobState.QUEUED
 
 
 def test_engine_of_another_major_version_is_not_tried_again(session, engine, clock):
