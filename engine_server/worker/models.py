@@ -17,7 +17,7 @@ from ..models.card import ModelCard
 from ..models.memory import HEADROOM_BYTES, LEVELS, Level, Room, first_level
 from ..models.placement import build_device, park, settle
 from ..models.video.families import build
-from ..models.video.rgb import QuickLook, quick_look
+from ..models.video.rgb import QuickLook, fitted_look, quick_look
 
 
 def cpu_precision() -> str:
@@ -154,8 +154,16 @@ class LoadedModels:
         return (f"To save memory {self.level.text}. {same}".strip(),)
 
     def quick_look(self, name: str) -> QuickLook | None:
-        """How to look at latents of model `name` without decoding them; None: there is no way."""
-        return quick_look(catalog.find(name).home)
+        """How to look at latents of model `name` without decoding them; None: decoding is fast.
+
+        For a large model that has no such way a map is fitted, once, with the adapter in memory.
+        """
+        card = catalog.find(name)
+        look = quick_look(card.home)
+        if look is None and card.build is not None and self._adapter is not None:
+            file = f"{name}-{catalog.revision(card)}.json"
+            look = fitted_look(self._adapter, cache_folder() / "quick-looks" / file)
+        return look
 
     def free(self) -> None:
         """Forget the weights."""

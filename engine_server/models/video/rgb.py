@@ -4,8 +4,9 @@
 
 encodes a few pictures of procedural worlds with the autoencoder in FOLDER, solves for the map from
 cells to their mean colours by least squares, and writes it beside the weights as `quick-look.json`.
-A preview then costs a small matrix product instead of a decoder's seconds. Where a tiny autoencoder
-lies in `FOLDER/taesd`, that is taken instead: sharper, and still fast.
+The engine does the same at the first job of a model, and keeps the map in its cache. A preview then
+costs a small matrix product instead of a decoder's seconds. Where a tiny autoencoder lies in
+`FOLDER/taesd`, that is taken instead: sharper, and still fast.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .families import build
 
 FILE_NAME = "quick-look.json"
 TINY_FOLDER = "taesd"
-PICTURES = 24
+PICTURES = 12
 PICTURE_PX = 256
 
 QuickLook = Callable[[Tensor], Tensor]
@@ -53,7 +54,9 @@ class LinearRgb:
     def save(self, path: Path) -> None:
         """As JSON."""
         document = {"weight": self.weight.tolist(), "bias": self.bias.tolist()}
-        path.write_text(json.dumps(document), encoding="utf-8")
+        partial = path.with_suffix(".partial")
+        partial.write_text(json.dumps(document), encoding="utf-8")
+        partial.replace(path)
 
     @staticmethod
     def load(path: Path) -> LinearRgb:
@@ -98,6 +101,14 @@ def quick_look(folder: Path) -> QuickLook | None:
         return _tiny(tiny)
     path = folder / FILE_NAME
     return LinearRgb.load(path) if path.is_file() else None
+
+
+def fitted_look(adapter: Adapter, path: Path) -> LinearRgb:
+    """The map of a model, from `path` or, the first time, fitted and written there."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fit_model(adapter, worlds(PICTURES)).save(path)
+    return LinearRgb.load(path)
 
 
 def _tiny(folder: Path) -> QuickLook:

@@ -31,7 +31,7 @@ RUNG = Rung(
 )
 FAMILIES = {
     # frames a latent, latents of a window, frames a second, channels, more for `build`
-    "animatediff": (1, 6, 8.0, 4, {}),
+    "animatediff": (1, 4, 8.0, 4, {}),
     "ltx": (8, 2, 24.0, 8, {"codec": {"context": 1, "chunk": 2}}),
     "anyflow": (4, 2, 16.0, 16, {"ghosts": 1}),
 }

@@ -59,6 +59,16 @@ def test_a_model_is_fitted_from_pictures_of_worlds():
         assert golden.difference(found(latents), colours) < 1e-4
 
 
+def test_a_map_is_fitted_once_and_then_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(rgb, "PICTURES", 1)
+    path = tmp_path / "looks" / "model.json"
+    first = rgb.fitted_look(LinearCodec(), path)
+    monkeypatch.setattr(LinearCodec, "mixtures", torch.zeros(4, 3))
+    again = rgb.fitted_look(LinearCodec(), path)
+    assert torch.equal(again.weight, first.weight)
+    assert torch.equal(again.bias, first.bias)
+
+
 def test_the_script_writes_the_map_beside_the_weights(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(rgb, "PICTURES", 1)
     monkeypatch.setattr(rgb, "build", lambda *_, **__: LinearCodec())
