@@ -33,6 +33,7 @@ def _classes() -> tuple[type, ...]:
     from . import (
         operators,
         operators_history,
+        operators_light,
         operators_vr,
         operators_world,
         panels,
@@ -40,6 +41,6 @@ def _classes() -> tuple[type, ...]:
         properties,
     )
 
-    parts = (operators, operators_world, operators_history, operators_vr)
+    parts = (operators, operators_world, operators_history, operators_light, operators_vr)
     buttons = [button for part in parts for button in part.CLASSES]
     return (*preferences.CLASSES, *properties.CLASSES, *buttons, *panels.CLASSES)

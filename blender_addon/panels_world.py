@@ -59,6 +59,7 @@ def draw_controls(
     column.prop(settings, "yaw")
     for socket, text in world_nodes.strengths(scene.world):
         column.prop(socket, "default_value", text=text)
+    layout.operator("panoloom.place_sun", icon="LIGHT_SUN")
     _draw_keeping(layout, scene, width)
     layout.operator("panoloom.restore_world", icon="LOOP_BACK")
 

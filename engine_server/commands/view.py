@@ -16,6 +16,7 @@ from ...shared.errors import InvalidJob, UserError
 from ..config import cache_folder
 from ..output import manifest
 from .exits import DONE
+from .export import stopped_like_ctrl_c
 
 if TYPE_CHECKING:
     from ..viewer.server import SiteServer
@@ -62,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
             if not options.no_browser and not options.lan:
                 webbrowser.open(address)
             try:
-                server.serve_forever()
+                with stopped_like_ctrl_c():
+                    server.serve_forever()
             except KeyboardInterrupt:
                 print("Stopped.", file=sys.stderr)
     return DONE

@@ -1,0 +1,98 @@
+"""The words of `panoloom export` and `panoloom view`; what they do is tested where it is done."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from panoloom.engine_server import cli
+from panoloom.engine_server.commands.export import Meter, read_size
+from panoloom.engine_server.output.artifact import ArtifactWriter
+from panoloom.shared.errors import InvalidJob
+from panoloom.shared.jobs import JobSpec
+
+SAMPLE = Path(__file__).resolve().parents[2] / "packaging" / "sample" / "sample.mp4"
+
+
+@pytest.fixture(scope="module")
+def loop(tmp_path_factory):
+    import numpy as np
+
+    spec = JobSpec(prompt="grey", width=64, height=32, num_frames=2, model_revision="r1")
+    library = tmp_path_factory.mktemp("library")
+    with ArtifactWriter(library, spec, "a" * 32, made_with={}) as writer:
+        writer.write(np.full((32, 64, 3), 0.5, np.float32) for _ in range(2))
+        return library / writer.finish().folder
+
+
+def test_export_prints_one_json_document_with_what_it_made(loop, tmp_path, capsys):
+    words = ["export", str(loop), "--preset", "web-safe", "--out", str(tmp_path), "--json"]
+    assert cli.main(words) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert Path(told["path"]).is_file()
+    assert Path(told["sidecar"]).is_file()
+    assert cli.main(words) == 3
+    assert "--force" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--preset", "quest9"], "Known: web-safe"),
+        (["--preset", "web-safe", "--size", "9000"], "WIDTHxHEIGHT"),
+        (["--preset", "web-safe", "--size", "16384x8192"], "The largest is 4096x2048"),
+    ],
+)
+def test_wrong_words_end_with_2_and_a_sentence(words, said, loop, tmp_path, capsys):
+    assert cli.main(["export", str(loop), *words, "--out", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["", "x", "4096", "4096x", "-2x4", "1e3x5", "1x2x3"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(InvalidJob, match="WIDTHxHEIGHT"):
+        read_size(text)
+
+
+def test_without_a_terminal_progress_is_a_line_a_tenth(capsys):
+    meter = Meter()
+    for done in range(1, 101):
+        meter.show("encoding", done, 100)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 10
+    assert lines[-1].startswith("encoding 100/100, ")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_view_serves_the_page_until_it_is_told_to_end():
+    words = ["-m", "panoloom.engine_server", "view", str(SAMPLE), "--no-browser", "--json"]
+    with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        address = json.loads(process.stdout.readline())["address"]
+        assert address.startswith("http://localhost:")
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            assert b"<canvas" in answer.read()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "no loop.mp4"),
+        ([str(SAMPLE), "--plain"], "goes with --lan"),
+        ([str(SAMPLE), "--port", "99999"], "is no port"),
+        ([str(SAMPLE.with_suffix(".json"))], "no MP4"),
+    ],
+)
+def test_view_refuses_what_it_cannot_show(words, said, capsys):
+    assert cli.main(["view", *words, "--no-browser"]) == 2
+    assert said in capsys.readouterr().err
