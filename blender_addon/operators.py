@@ -265,8 +265,6 @@ class PANOLOOM_OT_mend(Button):
                 settings.sky = settings.horizon = settings.ground = ""
             case "start":
                 state.care.start()
-            case "connect":
-                state.care.connect()
             case "network":
                 context.preferences.active_section = "SYSTEM"
                 bpy.ops.screen.userpref_show()

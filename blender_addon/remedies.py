@@ -25,7 +25,7 @@ class Remedy:
     """A button: its text, what it does, and with what.
 
     Attributes:
-        action: "seconds", "size", "steps", "directions", "start", "connect", "preferences",
+        action: "seconds", "size", "steps", "directions", "start", "preferences",
             "network" or "log".
         value: Of the setting, where it is one.
     """

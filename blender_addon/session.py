@@ -241,9 +241,9 @@ class Session:
     def _mind_the_silence(self) -> None:
         now = self._clock()
         if self.state is LinkState.CONNECTING and now - self._since > HELLO_S:
-            self._lose(
-                EngineUnreachable(f"The engine does not answer.{self._doubt} Trying again …")
-            )
+            doubt = self._doubt
+            said = f"The engine does not answer.{doubt} Trying again …"
+            self._lose(EngineUnreachable(said, **({"field": "key"} if doubt else {})))
         elif self.state is LinkState.CONNECTED and now - self._heard > SILENCE_S:
             self._lose(EngineUnreachable("The engine has gone silent. Trying to reach it again …"))
         elif self.state is LinkState.CONNECTED and now - max(self._heard, self._asked_at) > ASK_S:

@@ -17,6 +17,7 @@ CONNECTED = Facts(link=LinkState.CONNECTED)
 BUTTONS = (
     panel_model.why_not_start,
     panel_model.why_not_connect,
+    panel_model.why_not_disconnect,
     panel_model.why_not_generate,
     panel_model.why_not_jump,
     panel_model.why_not_cancel,
@@ -49,6 +50,8 @@ def test_reasons_are_short_sentences_without_a_full_stop():
             CONNECTED,
             replace(CONNECTED, jobs=(job(),)),
             Facts(is_starting=True),
+            Facts(elsewhere="studio.example.org:47600"),
+            Facts(link=LinkState.LOST, is_rendering=True),
         ):
             text = why(facts)
             assert not text.endswith(".")
@@ -59,6 +62,40 @@ def test_without_an_engine_it_can_be_started_or_connected_and_nothing_generated(
     assert panel_model.why_not_start(Facts()) == ""
     assert panel_model.why_not_connect(Facts()) == ""
     assert "no engine" in panel_model.why_not_generate(Facts())
+
+
+def test_engine_elsewhere_is_connected_and_not_started():
+    facts = Facts(elsewhere="studio:47600", has_program=False)
+    assert "studio:47600" in panel_model.why_not_start(facts)
+    assert panel_model.why_not_connect(facts) == ""
+    assert "press Connect" in panel_model.why_not_generate(facts)
+    assert panel_model.panel_model(facts).hint == ""  # nothing to install here
+
+
+def test_engine_elsewhere_is_named_beside_its_device():
+    worker = WorkerStatus(state="idle", device="cuda:0 H200", memory_free_bytes=8 * 2**30)
+    status = StatusReported(
+        engine_version="1", session="s", library="/far", uptime_s=1.0, worker=worker
+    )
+    facts = replace(CONNECTED, elsewhere="studio:47600", status=status)
+    assert panel_model.panel_model(facts).status_detail == (
+        "studio:47600, cuda:0 H200, 8.0 GiB free"
+    )
+
+
+def test_engine_is_let_go_when_it_makes_nothing_of_ours():
+    assert panel_model.why_not_disconnect(Facts()) == "No engine is connected"
+    assert panel_model.why_not_disconnect(CONNECTED) == ""
+    assert "cancel it" in panel_model.why_not_disconnect(replace(CONNECTED, jobs=(job(),)))
+    lost = Facts(link=LinkState.LOST, jobs=(job(),))
+    assert panel_model.why_not_disconnect(lost) == ""
+
+
+def test_files_on_their_way_have_a_bar():
+    fetching = progress(phase="fetch", step=2, num_steps=9, message="12.0 MiB in all")
+    row = panel_model.panel_model(replace(CONNECTED, jobs=(job(progress=fetching),))).progress
+    assert row.text == "Fetching the files 2/9"
+    assert row.detail == "12.0 MiB in all"
 
 
 def test_missing_program_sends_to_the_preferences():

@@ -38,6 +38,15 @@ def test_missing_engine_is_started_where_one_can_be():
     assert remedy_for(EngineUnreachable("It ended.", log="engine.log")).action == "log"
 
 
+def test_engine_elsewhere_is_mended_in_the_preferences():
+    for error, action in (
+        (EngineUnreachable("Online access is off.", online_access=False), "network"),
+        (EngineUnreachable("No such key file.", field="key"), "preferences"),
+        (InvalidJob("That is no address.", field="address"), "preferences"),
+    ):
+        assert remedy_for(error, can_start=True).action == action
+
+
 def test_full_disk_leads_to_the_library_folder():
     assert remedy_for(ArtifactWriteFailed("Full.")).action == "preferences"
 

@@ -123,6 +123,7 @@ def test_engine_that_is_not_there_is_doubted_by_address_and_key(far, tmp_path):
     session.poll()
     assert session.state is LinkState.LOST
     assert "a copy of its key file?" in str(session.trouble)
+    assert session.trouble.details["field"] == "key"  # which the panel has a button for
     session.disconnect()
 
 
