@@ -15,6 +15,7 @@ ALLOWED = {
         "engine_server/bench",
         "engine_server/denoise",
         "engine_server/marked_text.py",
+        "engine_server/models",
         "engine_server/models/adapter.py",
         "engine_server/models/catalog.py",
         "engine_server/models/example_prompts.py",

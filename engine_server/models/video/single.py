@@ -5,12 +5,12 @@ The file lies in the folder `single` of the installed model, whose configuration
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import json
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
 
 from ....shared.errors import ModelNotInstalled
@@ -31,6 +31,7 @@ def single_denoiser(folder: Path, part: str, dtype: torch.dtype) -> dict[str, An
     files = sorted(path for path in (folder / SINGLE).glob("*") if path.is_file())
     if not files:
         return {}
+    library: Any = importlib.import_module("diffusers")
     config = json.loads((folder / part / "config.json").read_text(encoding="utf-8"))
     words: dict[str, Any] = {}
     if files[0].suffix == ".gguf":
@@ -39,8 +40,8 @@ def single_denoiser(folder: Path, part: str, dtype: torch.dtype) -> dict[str, An
                 f"{files[0].name} is a GGUF file, which needs a package: pip install gguf.",
                 model=folder.name,
             )
-        words["quantization_config"] = diffusers.GGUFQuantizationConfig(compute_dtype=dtype)
-    found = getattr(diffusers, config["_class_name"]).from_single_file(
+        words["quantization_config"] = library.GGUFQuantizationConfig(compute_dtype=dtype)
+    found = getattr(library, config["_class_name"]).from_single_file(
         str(files[0]),
         config=str(folder),
         subfolder=part,
