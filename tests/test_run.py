@@ -330,3 +330,19 @@ def test_asked_for_versions_run_blenders_tests_alone_in_each(tasks, monkeypatch)
     assert tasks.run(["test", "--blender", "4.2, 5.0", "-k", "world"]) == 1
     words = ["-m", "pytest", "-m", "blender"]
     assert ran == [("bpy4.2", words), ("bpy5.0", words)]
+
+
+def test_bench_of_the_add_on_tells_each_figure_with_its_budget(environments):
+    bench_addon = importlib.import_module("bench_addon")
+    times = {"median": 1.0, "p99": 4.0, "most": 9.0}
+    found = {
+        "blender": "4.5.1",
+        "num_ticks": 420,
+        "tick_ms": times | {"p99": 10.0},
+        "tick_cpu_ms": times,
+        "swap_growth_mb": 25.0,
+    }
+    said = "\n".join(bench_addon.lines(found))
+    assert "10.00 of 5 ms, 2.00 of the budget" in said
+    assert "4.00 of 5 ms, 0.80 of the budget" in said
+    assert "25.00 of 50 MB, 0.50 of the budget" in said
