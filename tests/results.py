@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from panoloom.engine_server.models.adapter import Adapter
+from torch import Tensor
+
+from panoloom.engine_server.models.adapter import Adapter, Cond
 from panoloom.engine_server.output.manifest import load_manifest
 from panoloom.engine_server.worker.models import LoadedModels
 from panoloom.shared.jobs import ArtifactRef
+
+
+class SquareCodec:
+    """A codec for models of latents 8 times as coarse: a cell is a square of pixels."""
+
+    def encode_prompt(self, texts: list[str]) -> Cond:
+        """Nothing is told."""
+        return Cond()
+
+    def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
+        """Frames ``[3, 8 H, 8 W]``, half as bright as the latents."""
+        for frame in latents.unbind(1):
+            yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
 
 
 class OneModel(LoadedModels):

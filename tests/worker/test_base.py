@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,10 +12,10 @@ import oracles
 import pytest
 import safetensors
 import torch
-from results import OneModel, require_same_bytes
+from results import OneModel, SquareCodec, require_same_bytes
 
 from panoloom.engine_server.denoise.directions import Directed
-from panoloom.engine_server.models.adapter import Cond, LatentSpec
+from panoloom.engine_server.models.adapter import LatentSpec
 from panoloom.engine_server.output.exr import read_exr
 from panoloom.engine_server.output.latents import read_latents
 from panoloom.engine_server.output.manifest import file_sha256, load_manifest, verify_artifact
@@ -48,7 +47,7 @@ LARGER = replace(SPEC, width=128, height=64, stages=(COARSE, FINE))
 PART = Part(yaw_deg=30, pitch_deg=10, radius_deg=25, feather_deg=10, manifest_sha256="0" * 64)
 
 
-class Dreamer(oracles.FunctionAdapter):
+class Dreamer(SquareCodec, oracles.FunctionAdapter):
     """A model whose pictures depend on their noise, with squares of pixels as its codec."""
 
     def __init__(self) -> None:
@@ -57,15 +56,6 @@ class Dreamer(oracles.FunctionAdapter):
             spec=LatentSpec(channels=3, ratio_s=8, ratio_t=1, window_hw=(8, 8)),
             function=lambda x, sigma, cond: torch.tanh(2 * x),
         )
-
-    def encode_prompt(self, texts: list[str]) -> Cond:
-        return Cond()
-
-    def decode(
-        self, latents: torch.Tensor, *, wraps: bool, loop: bool = True
-    ) -> Iterator[torch.Tensor]:
-        for frame in latents.unbind(1):
-            yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
 
 
 def run(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import oracles
 import pytest
 import torch
 from PIL import Image
-from results import OneModel, require_same_bytes
+from results import OneModel, SquareCodec, require_same_bytes
 
 from panoloom.engine_server.commands.progress_bar import PHASES
 from panoloom.engine_server.denoise.loop import Cancelled
@@ -41,7 +41,7 @@ SPEC = JobSpec(
 )
 
 
-class PixelOracle(oracles.OracleAdapter):
+class PixelOracle(SquareCodec, oracles.OracleAdapter):
     """The oracle with a codec of its own: a latent cell is a square of pixels."""
 
     def encode_prompt(self, texts: list[str]) -> Cond:
@@ -50,12 +50,6 @@ class PixelOracle(oracles.OracleAdapter):
 
     def encode(self, frames: torch.Tensor, *, wraps: bool) -> torch.Tensor:
         return torch.nn.functional.avg_pool2d(frames, 8).movedim(0, 1)
-
-    def decode(
-        self, latents: torch.Tensor, *, wraps: bool, loop: bool = True
-    ) -> Iterator[torch.Tensor]:
-        for frame in latents.unbind(1):
-            yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
 
 
 @dataclass

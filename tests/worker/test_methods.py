@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 from oracles import CHANNELS, PlaceAdapter, moving_erp
-from results import OneModel
+from results import OneModel, SquareCodec
 
 from panoloom.engine_server.denoise.methods import METHODS
 from panoloom.engine_server.denoise.stages import denoise_stages
@@ -23,17 +22,8 @@ from panoloom.shared.jobcheck import is_plane
 from panoloom.shared.jobs import JobSpec, Stage
 
 
-class Squares(PlaceAdapter):
+class Squares(SquareCodec, PlaceAdapter):
     """The oracle whose cells are squares of pixels."""
-
-    def encode_prompt(self, texts: list[str]) -> Cond:
-        return Cond()
-
-    def decode(
-        self, latents: torch.Tensor, *, wraps: bool, loop: bool = True
-    ) -> Iterator[torch.Tensor]:
-        for frame in latents.unbind(1):
-            yield frame.repeat_interleave(8, -1).repeat_interleave(8, -2) / 2
 
 
 def run(tmp_path, **words):
