@@ -134,7 +134,7 @@ class ModelCard:
     build: Build | None = None
     steps: int = 16
     guidance_scale: float = 4.0
-    view_batch: int = 6
+    view_batch: int = 256
     takes: tuple[str, ...] = ()
 
     @property

@@ -226,3 +226,8 @@ def test_a_released_card_says_where_it_is_from_and_what_one_may_do(card):
     assert card.download_bytes > 10**9
     for source in card.sources:
         assert source.revision == "" or len(source.revision) == 40
+
+
+def test_the_plan_lowers_the_batch_of_a_large_model_and_leaves_that_of_a_small_one():
+    assert job("wan-1.3b", view_batch=6).view_batch == 1
+    assert job("preview", view_batch=12).view_batch == 12
