@@ -8,9 +8,15 @@ import golden
 import pytest
 import tiny
 import torch
-from diffusers import WanPipeline
+from diffusers import (
+    DDIMScheduler,
+    FlowMatchEulerDiscreteScheduler,
+    UniPCMultistepScheduler,
+    WanPipeline,
+)
 
 from panoloom.engine_server.models.adapter import ViewGeometry
+from panoloom.engine_server.models.video.levels import flow_levels
 from panoloom.engine_server.models.video.wan import WanAdapter, WanParts
 from panoloom.engine_server.models.video.wan_ti2v import WanTi2vAdapter
 from panoloom.shared.errors import InvalidJob
@@ -114,8 +120,6 @@ def test_a_batch_is_its_windows_one_by_one() -> None:
 
 
 def test_a_scheduler_that_steps_otherwise_is_refused_by_name() -> None:
-    from diffusers import DDIMScheduler, UniPCMultistepScheduler
-
     with pytest.raises(InvalidJob, match="DDIMScheduler"):
         WanAdapter(tiny.wan_parts(scheduler=DDIMScheduler()), **WINDOW)
     odd = UniPCMultistepScheduler(
@@ -123,3 +127,19 @@ def test_a_scheduler_that_steps_otherwise_is_refused_by_name() -> None:
     )
     with pytest.raises(InvalidJob, match="solver_order 3 instead of 2"):
         WanAdapter(tiny.wan_parts(scheduler=odd), **WINDOW)
+
+
+@pytest.mark.parametrize("shift", [3.0, 5.0, 12.0])
+def test_the_network_is_told_the_librarys_times_at_every_number_of_steps(shift) -> None:
+    schedulers = (
+        UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
+        ),
+        FlowMatchEulerDiscreteScheduler(shift=shift),
+    )
+    for scheduler in schedulers:
+        levels = flow_levels(scheduler)
+        for steps in range(1, 61):
+            told = [levels.time(sigma) for sigma in levels(steps)[:-1]]
+            scheduler.set_timesteps(steps)
+            assert told == pytest.approx(scheduler.timesteps.tolist(), abs=1e-3)
