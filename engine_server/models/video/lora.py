@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from diffusers.loaders.lora_pipeline import (
     LTXVideoLoraLoaderMixin,
@@ -72,8 +72,8 @@ def apply_loras(adapter: Any, loras: Sequence[tuple[Path, float]]) -> None:
 
 def _read(model: Any, path: Path) -> tuple[Mapping[str, Tensor], Mapping[str, float] | None]:
     """Tensors by the library's names, and alphas where the file has such beside them."""
-    _, reader = _READERS[type(model).__name__]
-    if reader is StableDiffusionLoraLoaderMixin:
+    prefix, reader = _READERS[type(model).__name__]
+    if prefix == "unet":
         return reader.lora_state_dict(
             path.parent, weight_name=path.name, unet_config=model.config, local_files_only=True
         )
@@ -86,7 +86,7 @@ def _check(model: Any, path: Path, state: Mapping[str, Tensor]) -> None:
     own = {k.removeprefix(f"{prefix}."): v for k, v in state.items() if k.startswith(f"{prefix}.")}
     if own and not any("lora_A" in key for key in own):
         own = convert_unet_state_dict_to_peft(own)
-    downs = lora_downs(own)
+    downs = lora_downs(cast(Any, own))  # it reads shapes alone
     modules = dict(model.named_modules())
     wrong = []
     for name, down in downs.items():

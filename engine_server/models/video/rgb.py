@@ -119,7 +119,7 @@ def _tiny(folder: Path) -> QuickLook:
     @torch.inference_mode()
     def look(latents: Tensor) -> Tensor:
         scaled = latents[None].to(model.device, model.dtype)
-        return model.decode(scaled).sample[0].float().cpu().clamp(-1.0, 1.0)
+        return model.decode(scaled, return_dict=False)[0][0].float().cpu().clamp(-1.0, 1.0)
 
     return look
 
