@@ -130,7 +130,8 @@ class LightFinder:
         labels = np.full((height, width), -1, np.int32)
         for name in set(names[1:]):
             inside = np.isin(local, [i for i in range(1, count) if names[i] == name])
-            spot = _spot(light[inside], *_cells(*np.nonzero(inside), height, width))
+            row, column = np.nonzero(inside)
+            spot = _spot(light[inside], *_cells(row, column, height, width))
             if spot.solid_angle <= _cap(MAX_RADIUS_DEG):
                 labels[inside] = len(self._spots)
                 self._parent.append(len(self._spots))
