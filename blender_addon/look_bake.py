@@ -173,12 +173,15 @@ class _Chain:
         self._group = group
 
     def math(self, operation: str, *words: object) -> bpy.types.NodeSocket:
+        """A number of numbers."""
         return self._node("ShaderNodeMath", words, operation)
 
     def vector(self, operation: str, *words: object) -> bpy.types.NodeSocket:
+        """Three numbers of three numbers."""
         return self._node("ShaderNodeVectorMath", words, operation)
 
     def gamma(self, colour: object, exponent: float) -> bpy.types.NodeSocket:
+        """A colour to the power of a number."""
         return self._node("ShaderNodeGamma", (colour, exponent))
 
     def table(self, image: bpy.types.Image, u: object, v: object) -> bpy.types.NodeSocket:
