@@ -93,7 +93,7 @@ def _grey_curve(view: View) -> Callable[[np.ndarray], np.ndarray]:
     rising = np.maximum.accumulate(shown).astype(np.float64)
     rising += np.arange(rising.size) * 1e-9  # where it clips, its first light is the one to take
 
-    def stops_of(values: np.ndarray) -> np.ndarray:
+    def _stops_of(values: np.ndarray) -> np.ndarray:
         return np.interp(values, rising, stops)
 
-    return stops_of
+    return _stops_of
