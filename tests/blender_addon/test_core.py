@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from panoloom.blender_addon import core
-from panoloom.engine_server.models.catalog import MODELS
+from panoloom.engine_server.models.catalog import MODELS, to_plain
 from panoloom.engine_server.models.preview.text import tokenize
 from panoloom.shared.errors import InvalidJob
 from panoloom.shared.jobs import JobSpec, Reference
@@ -49,7 +49,7 @@ def test_length_that_is_no_number_is_refused(seconds):
 
 @pytest.mark.parametrize(("seconds", "nearest"), [(0.5, 1.0), (31.0, 30.0)])
 def test_length_the_model_cannot_make_is_refused_with_its_limits(seconds, nearest):
-    models = [{"name": "other"}, MODELS["preview"].to_plain()]
+    models = [{"name": "other"}, to_plain(MODELS["preview"])]
     with pytest.raises(InvalidJob, match=r"preview.* 1 to 30 s") as caught:
         core.check_model(replace(WORDS, seconds=seconds), models)
     assert caught.value.details == {"field": "seconds", "nearest": nearest}
@@ -57,7 +57,7 @@ def test_length_the_model_cannot_make_is_refused_with_its_limits(seconds, neares
 
 @pytest.mark.parametrize("seconds", [1.0, 30.0])
 def test_limits_themselves_are_taken(seconds):
-    core.check_model(replace(WORDS, seconds=seconds), [MODELS["preview"].to_plain()])
+    core.check_model(replace(WORDS, seconds=seconds), [to_plain(MODELS["preview"])])
 
 
 @pytest.mark.parametrize("models", [[], [{"name": "preview"}], [{"name": "other"}]])
@@ -144,7 +144,7 @@ def test_size_the_model_does_not_make_is_refused_with_the_nearest():
 
 @pytest.mark.parametrize("size", core.SIZES)
 def test_every_size_of_the_panel_is_one_of_the_models(size):
-    core.check_model(replace(WORDS, size=size), [MODELS["preview"].to_plain()])
+    core.check_model(replace(WORDS, size=size), [to_plain(MODELS["preview"])])
 
 
 def test_quality_names_a_number_of_steps():
