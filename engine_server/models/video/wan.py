@@ -187,9 +187,10 @@ def load_parts(
     The autoencoder stays in float32: the library's documentation asks for that.
     """
     import diffusers
+    from diffusers.models import AutoencoderKLWan
 
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
-    vae = diffusers.AutoencoderKLWan.from_pretrained(
+    vae = AutoencoderKLWan.from_pretrained(
         folder,
         subfolder="vae",
         local_files_only=True,
