@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -59,10 +60,13 @@ def cache_clips(run: Path, count: int, frames: int, seed: int, device: str = "cp
 
 
 class Pool:
-    """All cached clips of a run; `refresh` takes up shards that appeared since."""
+    """All cached clips of a run; `refresh` takes up shards that appeared since.
 
-    def __init__(self, run: Path, untold: float = UNTOLD) -> None:
-        self.run, self.untold, self.seen = run, untold, set()
+    Half of the clips that `batch` draws are of the families `more`, where there are any.
+    """
+
+    def __init__(self, run: Path, untold: float = UNTOLD, more: Sequence[str] = ()) -> None:
+        self.run, self.untold, self.more, self.seen = run, untold, frozenset(more), set()
         self.clips: dict[int, list[Tensor]] = {}
         self.facts: dict[int, list[dict[str, Any]]] = {}
         self.refresh()
@@ -89,7 +93,11 @@ class Pool:
         """(kind, number) of a random clip; only of the longest kind unless `single`."""
         longest = max(self.clips)
         if not single:
-            return longest, rng.randrange(self.count(longest))
+            numbers = range(self.count(longest))
+            if self.more and rng.random() < 0.5:
+                rows = self.facts[longest]
+                numbers = [n for n in numbers if rows[n]["family"] in self.more] or numbers
+            return longest, rng.choice(numbers)
         number = rng.randrange(sum(self.count(frames) for frames in self.clips))
         for frames in sorted(self.clips):
             if number < self.count(frames):

@@ -35,6 +35,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--rate", type=float, default=1.0, help="factor of the learning rates")
     parser.add_argument("--single-part", type=float, default=0.27, help="share on single frames")
     parser.add_argument("--untold", type=float, default=0.12, help="share of views told in words")
+    parser.add_argument("--clip-shift", type=float, default=3.0, help="of clips' noise levels")
+    parser.add_argument("--motion", type=float, default=0.5, help="weight of change over time")
+    parser.add_argument("--more", default="", help="families that half of the clips are of: a,b,…")
     parser.add_argument("--batch", type=int, default=6, help="clips a step; single frames: 5 1/3 x")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (cache, denoiser)")
     parser.add_argument("--refresh", action="store_true", help="take up clips as they are cached")
@@ -72,6 +75,9 @@ def _run(args: argparse.Namespace) -> None:
             rate=args.rate,
             single_part=args.single_part,
             untold=args.untold,
+            clip_shift=args.clip_shift,
+            motion=args.motion,
+            more=tuple(name for name in args.more.split(",") if name),
             bf16=args.bf16,
             device=args.device,
             refresh=args.refresh,

@@ -26,8 +26,6 @@ from .sampling import contact_sheet
 OUTER = ("text.", "sigma.", "fov.", "enter.", "leave.")
 MUON_RATE, ADAM_RATE = 0.02, 2e-3
 DROP = 0.12  # how often the text is left out
-CLIP_SHIFT = 3.0  # clips see more noise than single frames: what moves is decided there
-MOTION = 0.5  # weight of the error's change from frame to frame
 
 
 def draw_sigma(count: int, generator: torch.Generator, shift: float = 2.0) -> Tensor:
@@ -51,6 +49,10 @@ class Course:
         rate: Factor of the learning rates; below 1 for weights that are already good.
         single_part: Share of the steps, from the first on, that see single frames only.
         untold: How often a view is not told where it looks, and its caption says so.
+        clip_shift: Shift of a clip's noise levels; above that of single frames, 2, because what
+            moves is decided in much noise.
+        motion: Weight of the error's change from frame to frame.
+        more: Families that half of the clips are of.
         bf16: Whether to multiply in bfloat16.
         device: Where to train: "cpu" or "cuda".
         refresh: Whether to take up clips that are cached while it runs; not repeatable then.
@@ -66,6 +68,9 @@ class Course:
     rate: float = 1.0
     single_part: float = 0.27
     untold: float = UNTOLD
+    clip_shift: float = 3.0
+    motion: float = 0.5
+    more: tuple[str, ...] = ()
     bf16: bool = False
     device: str = "cpu"
     refresh: bool = False
@@ -74,7 +79,7 @@ class Course:
 
 
 def velocity_loss(
-    model: Denoiser, batch: dict[str, Tensor], generator: torch.Generator
+    model: Denoiser, batch: dict[str, Tensor], generator: torch.Generator, course: Course
 ) -> tuple[Tensor, Tensor]:
     """What a step lowers for a batch of clean latents, and the velocity's mean squared error in it.
 
@@ -83,7 +88,7 @@ def velocity_loss(
     """
     clean = batch["latents"]
     count, frames, device = len(clean), clean.shape[2], clean.device
-    sigma = draw_sigma(count, generator, CLIP_SHIFT if frames > 1 else 2.0).to(device)
+    sigma = draw_sigma(count, generator, course.clip_shift if frames > 1 else 2.0).to(device)
     noise = torch.randn(clean.shape, generator=generator).to(device)
     level = sigma[:, None, None, None, None]
     noisy = (1.0 - level) * clean + level * noise
@@ -94,7 +99,7 @@ def velocity_loss(
     found = error.square().mean()
     if frames == 1:
         return found, found
-    return found + MOTION * error.diff(dim=2).square().mean(), found
+    return found + course.motion * error.diff(dim=2).square().mean(), found
 
 
 def rate_at(part: float, step: int) -> float:
@@ -188,7 +193,7 @@ class Trainer:
         batch = pool.batch(course.singles if single else course.clips, single, rng)
         batch = {name: value.to(course.device) for name, value in batch.items()}
         with torch.autocast(course.device, dtype=torch.bfloat16, enabled=course.bf16):
-            loss, error = velocity_loss(self.model, batch, generator)
+            loss, error = velocity_loss(self.model, batch, generator, course)
         self.update(loss)
         kind = 1 if single else 8
         self.passes[kind] += len(batch["latents"]) * course.workers
@@ -207,7 +212,7 @@ def train_denoiser(run: Path, course: Course) -> None:
         dist.init_process_group(
             "gloo", init_method=meet, rank=course.rank, world_size=course.workers
         )
-    trainer, pool = Trainer(run, course), Pool(run, course.untold)
+    trainer, pool = Trainer(run, course), Pool(run, course.untold, course.more)
     saved_at = logged_at = drawn_at = time.monotonic()
     losses: dict[int, list[float]] = {1: [], 8: []}
     last = course.steps if course.stop_at is None else min(course.steps, course.stop_at)

@@ -43,10 +43,12 @@ def test_states_come_back_as_they_were_saved(tmp_path):
     assert back["empty"] == {}
 
 
-def write_shard(run: Path, name: str, frames: int) -> None:
+def write_shard(run: Path, name: str, frames: int, *, family: str = "") -> None:
     looks = latent_cache.shard_looks(1, frames, 0, 4)
     latents = torch.randn(4, 8, frames, 16, 16, generator=torch.Generator().manual_seed(frames))
     saved = {"latents": latents.half(), **latent_cache.look_facts(looks)}
+    if family:
+        saved["family"] = [family] * 4
     checkpoint.save_state(run / f"latents-{name}.safetensors", saved)
 
 
@@ -86,6 +88,18 @@ def test_pool_takes_up_shards_that_appear_and_batches_them(tmp_path):
     pool.refresh()
     assert pool.batch(2, False, Random(0))["latents"].shape == (2, 8, 8, 16, 16)
     assert pool.batch(6, True, Random(0))["latents"].shape == (6, 8, 1, 16, 16)
+
+
+def test_half_of_the_clips_are_of_the_families_asked_for_more(tmp_path):
+    for family in ("sea", "rain", "snow", "lava"):
+        write_shard(tmp_path, f"8-{family}", 8, family=family)
+    pool, rng = latent_cache.Pool(tmp_path, more=("rain",)), Random(1)
+    rows = pool.facts[8]
+    drawn = [rows[pool.pick(False, rng)[1]]["family"] for _ in range(800)]
+    share = sum(row["family"] == "rain" for row in rows) / len(rows)
+    assert share == 0.25
+    assert abs(drawn.count("rain") / 800 - (0.5 + 0.5 * share)) < 0.06
+    assert latent_cache.Pool(tmp_path, more=("nowhere",)).pick(False, rng)[0] == 8
 
 
 def test_noise_levels_lie_between_nothing_and_everything():
