@@ -20,7 +20,7 @@ from panoloom.engine_server.models.preview.train import main
 
 @pytest.mark.slow
 def test_training_resumes_and_exports_weights_that_load(tmp_path):
-    run = ["--run", str(tmp_path)]
+    run = ["--run", str(tmp_path), "--threads", "1"]
     main(["ae", *run, "--count", "8", "--steps", "2"])
     main(["decoder", *run, "--count", "8", "--steps", "1"])
     main(["cache", *run, "--count", "3", "--frames", "8"])
