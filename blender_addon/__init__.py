@@ -19,10 +19,11 @@ def unregister() -> None:
     """Take everything back in reverse order."""
     import bpy
 
-    from . import headset_page, properties, timer, vr
+    from . import headset_page, operators_export, properties, timer, vr
 
     vr.leave()
     headset_page.page.stop()
+    operators_export.close()
     timer.detach()
     properties.detach()
     for cls in reversed(_classes()):
@@ -32,6 +33,7 @@ def unregister() -> None:
 def _classes() -> tuple[type, ...]:
     from . import (
         operators,
+        operators_export,
         operators_history,
         operators_light,
         operators_vr,
@@ -41,6 +43,13 @@ def _classes() -> tuple[type, ...]:
         properties,
     )
 
-    parts = (operators, operators_world, operators_history, operators_light, operators_vr)
+    parts = (
+        operators,
+        operators_world,
+        operators_history,
+        operators_light,
+        operators_export,
+        operators_vr,
+    )
     buttons = [button for part in parts for button in part.CLASSES]
     return (*preferences.CLASSES, *properties.CLASSES, *buttons, *panels.CLASSES)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import bpy
 
-from . import gather, panels_history, panels_vr, panels_words, panels_world, runtime
+from . import gather, panels_export, panels_history, panels_vr, panels_words, panels_world, runtime
 from .job_queue import Place
 from .layout import letters, sentences
 from .panel_model import PanelModel, QueueRow, panel_model
 
 
 class PANOLOOM_PT_main(bpy.types.Panel):
-    """Top to bottom: engine, words, Generate and the queue, World, history."""
+    """Top to bottom: engine, words, Generate and the queue, World, history, export, VR."""
 
     bl_idname = "PANOLOOM_PT_main"
     bl_label = "Panoloom"
@@ -32,6 +32,7 @@ class PANOLOOM_PT_main(bpy.types.Panel):
         _draw_errors(self.layout, model, width)
         panels_world.draw(self.layout, context.scene, model.notes, width, facts=facts)
         panels_history.draw(self.layout, context, width)
+        panels_export.draw(self.layout, context, width)
         panels_vr.draw(self.layout, context, width)
 
 

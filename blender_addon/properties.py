@@ -20,7 +20,7 @@ from bpy.props import (
 
 from ..shared.errors import PanoloomError
 from ..shared.jobs import JobSpec
-from . import core, world
+from . import core, export, world
 
 SIZE_ITEMS = [
     ("512x256", "512 x 256", "Quick to make; soft as a background, good as light"),
@@ -55,6 +55,11 @@ LOOK_ITEMS = [
         "What the camera sees undoes the scene's view, so that it has the poster's colours; "
         "what lights the scene stays as it is",
     ),
+]
+EXPORT_ITEMS = [(preset.name, preset.title, preset.about) for preset in export.PRESETS]
+CODEC_ITEMS = [
+    (name or "ANY", title, f"The film in {title}" if name else "The first that the player takes")
+    for name, title in export.CODECS
 ]
 
 
@@ -210,6 +215,44 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         description="In VR a large sphere plays the loop and the World holds still, so that its "
         "light is not worked out anew with every frame; without it the World itself plays",
         default=True,
+    )
+    export_preset: EnumProperty(
+        name="For", description="What is to play the loop", items=EXPORT_ITEMS, default="quest3"
+    )
+    export_seconds: FloatProperty(
+        name="Seconds",
+        description="Play the loop again and again until it lasts so long, for players that pause "
+        "where a film begins again; 0: once",
+        default=60.0,
+        min=0.0,
+        max=3600.0,
+        soft_max=600.0,
+        step=100,
+        precision=1,
+    )
+    export_codec: EnumProperty(
+        name="Codec", description="How the film is packed", items=CODEC_ITEMS, default="ANY"
+    )
+    export_yaw: FloatProperty(
+        name="Middle",
+        description="What lies so far to the right of the loop's middle comes into the middle of "
+        "the export",
+        subtype="ANGLE",
+    )
+    export_folder: StringProperty(
+        name="Folder",
+        description="Where the export goes. Empty: beside the .blend, else into the folder "
+        "exports of the loop's library",
+        subtype="DIR_PATH",
+    )
+    export_fit: BoolProperty(
+        name="Shrink to Fit",
+        description="Make it the largest size that the player takes, where the loop is larger; "
+        "without it a loop that is too large is refused",
+    )
+    export_replace: BoolProperty(
+        name="Replace",
+        description="Replace a file of the same name, this time; without it nothing is overwritten",
     )
 
 

@@ -43,7 +43,12 @@ def redraw_if_changed() -> None:
     manager.panoloom.status = model.status
     manager.panoloom.job_state = job.view.state if job else ""
     manager.panoloom.fraction = model.progress.fraction if model.progress else 0.0
-    for window in manager.windows:
+    redraw()
+
+
+def redraw() -> None:
+    """Repaint the sidebars."""
+    for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in ("VIEW_3D", "PROPERTIES"):
                 area.tag_redraw()

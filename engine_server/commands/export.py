@@ -19,8 +19,8 @@ from .progress_bar import clock
 PRESETS = (
     "web-safe | quest2 | quest3 | vision-pro | youtube | pico | steamvr | blender-hdr | hdri | web"
 )
-QUIET_STEP = 0.1
-"""Without a terminal, a line for every tenth of the work."""
+QUIET_STEP, JSON_STEP = 0.1, 0.01
+"""Without a terminal, a line for every tenth of the work; for a program, for every hundredth."""
 
 
 def add_to(commands: Any) -> None:
@@ -41,7 +41,7 @@ def add_to(commands: Any) -> None:
     add("--seconds", type=float, metavar="S", help="play the loop on for at least so long")
     add("--sun", choices=("picture", "lamp"), help="HDR: the sun in the picture, or left to a lamp")
     add("--force", action="store_true", help="replace what is there")
-    add("--json", action="store_true", help="print what was made as JSON")
+    add("--json", action="store_true", help="print what was made, and progress, as JSON")
     parser.set_defaults(run=run)
 
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     )
     plan = plan_export(request)
     with stopped_like_ctrl_c():
-        made = export(plan, Meter().show)
+        made = export(plan, Meter(as_json=options.json).show)
     if options.json:
         print(json.dumps({"path": str(made.path), "sidecar": str(made.sidecar), **made.told}))
     else:
@@ -86,13 +86,19 @@ def read_size(text: str) -> tuple[int, int]:
 
 
 class Meter:
-    """Progress and time left on standard error: one line that is rewritten, or one a tenth."""
+    """Progress and time left on standard error: one line that is rewritten, or one a tenth.
 
-    def __init__(self) -> None:
+    Args:
+        as_json: A line of JSON instead, for a program that shows it:
+            {"progress": {"what": "encoding", "done": 3, "total": 16, "left_s": 12.5}}
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
         self._what = ""
         self._began = 0.0
         self._said = 0.0
-        self._live = sys.stderr.isatty()
+        self._as_json = as_json
+        self._live = sys.stderr.isatty() and not as_json
 
     def show(self, what: str, done: int, total: int) -> None:
         """`done` of `total` of what is done now."""
@@ -100,12 +106,15 @@ class Meter:
         if what != self._what:
             self._what, self._began, self._said = what, now, 0.0
         share = done / total
-        left = (now - self._began) / share * (1 - share)
-        line = f"{what} {done}/{total}, {clock(left)} left"
+        left_s = (now - self._began) / share * (1 - share)
+        line = f"{what} {done}/{total}, {clock(left_s)} left"
         if self._live:
             print(f"\r\x1b[K{line}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        elif share >= self._said + QUIET_STEP or done == total:
+        elif share >= self._said + (JSON_STEP if self._as_json else QUIET_STEP) or done == total:
             self._said = share
+            if self._as_json:
+                told = {"what": what, "done": done, "total": total, "left_s": round(left_s, 1)}
+                line = json.dumps({"progress": told})
             print(line, file=sys.stderr, flush=True)
 
 

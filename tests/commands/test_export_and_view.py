@@ -35,7 +35,15 @@ def loop(tmp_path_factory):
 def test_export_prints_one_json_document_with_what_it_made(loop, tmp_path, capsys):
     words = ["export", str(loop), "--preset", "web-safe", "--out", str(tmp_path), "--json"]
     assert cli.main(words) == 0
-    told = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    told = json.loads(printed.out)
+    steps = [json.loads(line)["progress"] for line in printed.err.splitlines()]
+    assert [(step["what"], step["done"], step["total"]) for step in steps] == [
+        ("encoding", 1, 2),
+        ("encoding", 2, 2),
+        ("repeating", 1, 1),
+    ]
+    assert all(step["left_s"] >= 0 for step in steps)
     assert Path(told["path"]).is_file()
     assert Path(told["sidecar"]).is_file()
     assert cli.main(words) == 3
@@ -69,6 +77,15 @@ def test_without_a_terminal_progress_is_a_line_a_tenth(capsys):
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 10
     assert lines[-1].startswith("encoding 100/100, ")
+
+
+def test_for_a_program_progress_is_a_line_of_json_a_hundredth(capsys):
+    meter = Meter(as_json=True)
+    for done in range(1, 1001):
+        meter.show("encoding", done, 1000)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert 90 <= len(lines) <= 101
+    assert lines[-1]["progress"] == {"what": "encoding", "done": 1000, "total": 1000, "left_s": 0.0}
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

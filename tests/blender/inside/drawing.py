@@ -29,6 +29,9 @@ class Listener:
     def label(self, *, text: str = "", **_: object) -> None:
         self.heard.append(text)
 
+    def progress(self, *, text: str, **_: object) -> None:
+        self.heard.append(text)
+
     def prop(self, data, name: str, **_: object) -> None:
         assert name in data.bl_rna.properties, name
 
@@ -104,4 +107,5 @@ def main(folder: str) -> dict[str, object]:
     return facts
 
 
-run(main)
+if __name__ == "__main__":
+    run(main)
