@@ -38,7 +38,8 @@ def test_a_loop_is_the_librarys_own_decoding_of_ghosts_and_loop(codec, latents) 
     stock = codec.vae.decode(latents[None, :, order]).sample[0]
     made = decode(codec, latents)
     assert made.shape == (3, 4 * FRAMES, 16, 24)
-    assert torch.equal(made, stock[:, -4 * FRAMES :])
+    # The library's first convolution sees all latents at once: other last bits on some machines.
+    torch.testing.assert_close(made, stock[:, -4 * FRAMES :], rtol=0, atol=1e-4)
 
 
 def test_rolling_the_latents_rolls_the_frames_exactly(codec, latents) -> None:
