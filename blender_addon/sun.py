@@ -1,4 +1,4 @@
-"""The sun that an export suggests: read out of its sidecar, turned to where the World has it."""
+"""The sun that a loop or an export suggests, turned to where the World has it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 from ..shared.errors import InvalidJob
 
-FORMAT = "panoloom.export"
-MAX_BYTES = 2**20
+EXPORT, LOOP = "panoloom.export", "panoloom.artifact"
+MAX_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,23 @@ class Sun:
 
 
 def read_sun(path: Path) -> Sun:
-    """What the sidecar of an export says of its sun.
+    """What the manifest of a loop, or the sidecar of an export, says of its sun.
 
     Raises:
-        InvalidJob: It is no sidecar, knows no sun, or the picture has all of the sun in it.
+        InvalidJob: It is neither, knows no sun, or the picture has all of the sun in it.
     """
     try:
         raw = path.read_bytes()
         told = json.loads(raw) if len(raw) <= MAX_BYTES else None
     except (OSError, ValueError, RecursionError) as why:
         raise InvalidJob(f"{path.name} cannot be read: {why}.", field="filepath") from why
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
+    if not isinstance(told, dict) or told.get("format") not in (EXPORT, LOOP):
         raise InvalidJob(
             f"{path.name} does not describe an export. Choose the .json beside an exported film or "
-            "folder.",
+            "folder, or a loop's manifest.json.",
             field="filepath",
         )
-    sun = (told.get("hdr") or {}).get("sun")
+    sun = (told if told["format"] == LOOP else told.get("hdr") or {}).get("sun")
     if not sun:
         raise InvalidJob(
             f"{path.name} knows of no sun: none was found in the loop, or it was exported without "
@@ -64,6 +64,15 @@ def read_sun(path: Path) -> Sun:
             field="filepath",
         )
     return found
+
+
+def is_known(path: Path) -> bool:
+    """Whether `read_sun` finds a sun in this file."""
+    try:
+        read_sun(path)
+    except InvalidJob:
+        return False
+    return True
 
 
 def towards(

@@ -35,6 +35,7 @@ from .exr import half_light, write_exr
 from .inspector import Inspection, Inspector
 from .interpolate import at_rate
 from .latents import write_latents
+from .lights import SunFinder
 from .pictures import contact_sheet, shrunk, write_poster
 from .repaint import SHEET_NAME, BeforeAfterSheet, OldFrames
 from .video import VideoWriter, exact_fps
@@ -83,6 +84,7 @@ class ArtifactWriter:
         self._measured: dict[str, float] = {}
         self._inspector = inspector
         self._quality: dict[str, Any] = {}
+        self._sun = SunFinder()
         self._fps = exact_fps(spec.fps)
         self._num_model_frames = 0
         self._name = f"{slug(spec.title)}-{_identity(spec, made_with)[:8]}"
@@ -146,6 +148,8 @@ class ArtifactWriter:
                     if index == 0:
                         write_poster(self._partial / "poster.png", frame)
                 sheet.add(index, frame)
+                if spec.surface == "sphere":
+                    self._sun.add(light)
                 if self._inspector is not None:
                     self._inspector.add(frame)
                 if on_frame is not None:
@@ -186,6 +190,7 @@ class ArtifactWriter:
                 notes=self._notes,
                 measured=self._measured,
                 quality=self._quality,
+                sun=self._sun.told(),
             )
             (self._partial / manifest.NAME).write_bytes(raw)
             _sync(self._partial)

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 
 from ..panorama.erp import angles_to_directions, pixels_to_angles
-from .hdr import LUMA
+from .hdr import LUMA, sky_illuminance
 
 CLIPPED = 0.75
 """Linear luminance, 1 is white on the screen, from which a pixel may belong to a light."""
@@ -35,6 +37,9 @@ NOON_RATIO = 4.0
 EXTINCTION = 0.25
 LAMP_RADIANCE = 32.0
 SUN_ANGLE_DEG = 0.526
+LOOKED_AT_WIDTH, MOST_REGIONS = 2048, 32
+"""For a suggestion wider frames are looked at in this width, and glitter is not: bounded cost."""
+ESTIMATED = "estimated, not measured"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +84,35 @@ class Light:
         total = np.sum([spot.direction for spot in self.spots.values()], axis=0)
         return total / np.linalg.norm(total)
 
+    def told(self, *, in_picture: float = 0.0) -> dict[str, Any]:
+        """Plain data for a manifest or a sidecar.
+
+        Args:
+            in_picture: How much of the illuminance was given back to the frames.
+        """
+        x, y, z = (float(value) for value in self.direction)
+        return {
+            "is_sun": self.is_sun,
+            "yaw_deg": round(math.degrees(math.atan2(y, x)), 2),
+            "pitch_deg": round(math.degrees(math.asin(max(-1.0, min(1.0, z)))), 2),
+            "direction": [round(value, 5) for value in (x, y, z)],
+            "colour": [round(value, 4) for value in self.colour],
+            "angle_deg": SUN_ANGLE_DEG,
+            "illuminance": round(self.illuminance, 4),
+            "in_picture": round(in_picture, 4),
+            "lamp_strength": round(max(self.illuminance - in_picture, 0.0), 4),
+        }
+
 
 class LightFinder:
-    """Looks at a loop's frames in order and tells its lights; a frame is looked at once."""
+    """Looks at a loop's frames in order and tells its lights; a frame is looked at once.
 
-    def __init__(self) -> None:
+    Args:
+        most: So many regions of a frame, the largest, are looked at; None: all.
+    """
+
+    def __init__(self, *, most: int | None = None) -> None:
+        self._most = most
         self._parent: list[int] = []
         self._spots: list[tuple[int, Spot]] = []
         self._first: np.ndarray | None = None
@@ -128,12 +157,11 @@ class LightFinder:
         count, local = cv2.connectedComponents(mask, connectivity=8)
         names = _joined_over_the_seam(local, count)
         labels = np.full((height, width), -1, np.int32)
-        for name in set(names[1:]):
-            inside = np.isin(local, [i for i in range(1, count) if names[i] == name])
-            row, column = np.nonzero(inside)
-            spot = _spot(light[inside], *_cells(row, column, height, width))
+        regions = sorted(_regions(local, names), key=lambda each: -each[0].size)
+        for row, column in regions[: self._most]:
+            spot = _spot(light[row, column], *_cells(row, column, height, width))
             if spot.solid_angle <= _cap(MAX_RADIUS_DEG):
-                labels[inside] = len(self._spots)
+                labels[row, column] = len(self._spots)
                 self._parent.append(len(self._spots))
                 self._spots.append((self._num_frames, spot))
         return labels
@@ -174,6 +202,30 @@ class LightFinder:
             spots=spots,
             visible=tuple(_smooth(np.minimum(seen, 1.0))),
         )
+
+
+class SunFinder:
+    """The Sun lamp that stored frames suggest, beside what they show as they are."""
+
+    def __init__(self) -> None:
+        self._finder = LightFinder(most=MOST_REGIONS)
+        self._skies: list[float] = []
+
+    def add(self, light: np.ndarray) -> None:
+        """The next frame [H, W, 3], linear."""
+        light = np.asarray(light, np.float32)
+        if light.shape[1] > LOOKED_AT_WIDTH:
+            size = (LOOKED_AT_WIDTH, LOOKED_AT_WIDTH // 2)
+            light = cv2.resize(light, size, interpolation=cv2.INTER_AREA)
+        self._finder.add(light)
+        self._skies.append(sky_illuminance(light))
+
+    def told(self) -> dict[str, Any] | None:
+        """Plain data, as `Light.told` has it; None when there is no sun."""
+        if not self._skies:
+            return None
+        lights = self._finder.lights(float(np.median(self._skies)))
+        return next((light.told() | {"label": ESTIMATED} for light in lights if light.is_sun), None)
 
 
 def add_light(
@@ -248,6 +300,17 @@ def _joined_over_the_seam(local: np.ndarray, count: int) -> list[int]:
                 old, new = names[a], names[b]
                 names = [new if name == old else name for name in names]
     return names
+
+
+def _regions(local: np.ndarray, names: list[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows and columns of the pixels of every region, by name; `local` 0 is none."""
+    row, column = np.nonzero(local)
+    if not row.size:
+        return
+    name = np.array(names)[local[row, column]]
+    order = np.argsort(name, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(name[order])) + 1):
+        yield row[part], column[part]
 
 
 def _spot(pixels: np.ndarray, areas: np.ndarray, directions: np.ndarray) -> Spot:

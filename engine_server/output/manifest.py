@@ -49,8 +49,13 @@ def manifest_bytes(
     notes: tuple[str, ...],
     measured: dict[str, float] | None = None,
     quality: dict[str, Any] | None = None,
+    sun: dict[str, Any] | None = None,
 ) -> bytes:
-    """The manifest of the files that lie in `folder`, as canonical JSON."""
+    """The manifest of the files that lie in `folder`, as canonical JSON.
+
+    Args:
+        sun: The Sun lamp that the frames suggest, as `lights.SunFinder` tells it.
+    """
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
     return canonical_json(
         {
@@ -71,6 +76,7 @@ def manifest_bytes(
             },
             "projection": _FLAT.get(spec.surface, _PROJECTION),
             "colour": _COLOUR,
+            "sun": sun,
             "notes": list(notes),
             "measured": measured or {},
             "quality": quality or {},

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from panoloom.blender_addon import core
-from panoloom.blender_addon.sun import read_sun, towards
+from panoloom.blender_addon.sun import is_known, read_sun, towards
 from panoloom.shared.errors import InvalidJob
 
 SUN = {
@@ -27,6 +27,18 @@ def sidecar(tmp_path, **hdr):
 def test_the_lamp_makes_up_for_what_the_picture_lacks(tmp_path):
     sun = read_sun(sidecar(tmp_path, sun=SUN))
     assert (sun.direction, sun.strength) == ((0.0, 0.8, 0.6), 4.0)
+
+
+def test_the_sun_of_a_loop_stands_in_its_manifest(tmp_path):
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({"format": "panoloom.artifact", "sun": SUN}))
+    assert read_sun(path).strength == 4.0
+    assert is_known(path)
+    path.write_text(json.dumps({"format": "panoloom.artifact", "sun": None}))
+    assert not is_known(path)
+    path.write_text(json.dumps({"format": "panoloom.artifact"}))  # of an older engine
+    with pytest.raises(InvalidJob, match="no sun"):
+        read_sun(path)
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,22 @@ def test_the_same_job_gives_the_same_bytes_in_every_file(tmp_path, small_spec):
     assert Path(first.folder).name == Path(second.folder).name
 
 
+@pytest.mark.parametrize("method", ["fused", "planar"])
+def test_the_manifest_of_a_panorama_suggests_the_sun_that_its_frames_show(tmp_path, method):
+    spec = JobSpec(prompt="a sun", width=64, height=32, num_frames=2, method=method)
+    frame = np.full((32, 64, 3), 0.3, np.float32)
+    frame[8:10, 40:42] = 1.0
+    with ArtifactWriter(tmp_path, spec, JOB, made_with=MADE_WITH) as writer:
+        writer.write(iter([frame, frame]))
+        folder = Path(writer.finish().folder)
+    sun = load_manifest(folder)["sun"]
+    if method == "planar":
+        assert sun is None
+    else:
+        assert (sun["yaw_deg"], sun["pitch_deg"]) == pytest.approx((50.6, 39.4), abs=0.5)
+        assert sun["lamp_strength"] > 0
+
+
 def test_the_same_result_twice_is_one_folder(tmp_path, small_spec):
     first = write(tmp_path, small_spec)
     second = write(tmp_path, small_spec, job_id=OTHER_JOB)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from panoloom.engine_server.output import lights
 from panoloom.engine_server.output.hdr import (
     PQ_PEAK,
     REC709_TO_REC2020,
@@ -17,7 +18,7 @@ from panoloom.engine_server.output.hdr import (
     write_radiance,
 )
 from panoloom.engine_server.output.hdr10 import LightLevel, hdr10_words
-from panoloom.engine_server.output.lights import LightFinder, add_light
+from panoloom.engine_server.output.lights import LightFinder, SunFinder, add_light
 from panoloom.engine_server.panorama.erp import cell_areas, cell_directions
 
 CURVE = Curve()
@@ -161,6 +162,31 @@ def test_light_is_steady_over_a_loop_whose_sun_flickers_for_a_frame():
     assert min(sun.visible) > 0.75
     steps = np.abs(np.diff([*sun.visible, sun.visible[0]]))
     assert steps.max() < 0.15
+
+
+@pytest.mark.parametrize("height", [128, 320])
+def test_stored_frames_suggest_a_sun_lamp_that_outshines_their_own_sky_as_documented(
+    height, monkeypatch
+):
+    monkeypatch.setattr(lights, "LOOKED_AT_WIDTH", 256)
+    finder = SunFinder()
+    frame = spot(height, yaw_deg=60, pitch_deg=50, radius_deg=4, around=0.2).astype(np.float16)
+    for _ in range(2):
+        finder.add(frame)
+    sun = finder.told()
+    assert (sun["yaw_deg"], sun["pitch_deg"]) == pytest.approx((60, 50), abs=0.6)
+    assert sun["colour"] == pytest.approx([1, 1, 1], abs=1e-3)
+    assert sun["lamp_strength"] == sun["illuminance"]
+    level = sun["illuminance"] * math.sin(math.radians(50))
+    assert level == pytest.approx(4 * math.exp(-0.25 * 0.304) * 0.2 * math.pi, rel=0.05)
+    assert "estimated" in sun["label"]
+
+
+def test_a_sky_without_a_sun_suggests_none():
+    assert SunFinder().told() is None
+    finder = SunFinder()
+    finder.add(np.full((32, 64, 3), 0.5, np.float32))
+    assert finder.told() is None
 
 
 def test_a_lamp_below_the_horizon_is_no_sun():

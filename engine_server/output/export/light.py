@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,7 +10,7 @@ import numpy as np
 
 from ..hdr import LABEL, PQ_PEAK, WHITE_NITS, Curve, expand, sky_illuminance
 from ..hdr10 import LightLevel
-from ..lights import SUN_ANGLE_DEG, Light, LightFinder, add_light
+from ..lights import Light, LightFinder, add_light
 from .source import Loop, turned
 
 Where = Literal["picture", "lamp"]
@@ -61,19 +60,7 @@ class Relit:
         }
 
     def _told(self, number: int, light: Light) -> dict[str, Any]:
-        x, y, z = (float(value) for value in light.direction)
-        inside = float(np.median(self.added.get(number, [0.0])))
-        return {
-            "is_sun": light.is_sun,
-            "yaw_deg": round(math.degrees(math.atan2(y, x)), 2),
-            "pitch_deg": round(math.degrees(math.asin(max(-1.0, min(1.0, z)))), 2),
-            "direction": [round(value, 5) for value in (x, y, z)],
-            "colour": [round(value, 4) for value in light.colour],
-            "angle_deg": SUN_ANGLE_DEG,
-            "illuminance": round(light.illuminance, 4),
-            "in_picture": round(inside, 4),
-            "lamp_strength": round(max(light.illuminance - inside, 0.0), 4),
-        }
+        return light.told(in_picture=float(np.median(self.added.get(number, [0.0]))))
 
 
 def relight(

@@ -33,7 +33,8 @@ def erp() -> np.ndarray:
 
 def main(folder: str) -> dict[str, object]:
     loop = Path(folder) / "loop" / "frames"
-    write_exr(loop / "loop_0001.exr", erp())
+    for number in (1, 2):
+        write_exr(loop / f"loop_{number:04d}.exr", erp())
     yaw, pitch = math.radians(YAW_DEG), math.radians(PITCH_DEG)
     flat = math.cos(pitch)
     sun = {
@@ -50,9 +51,14 @@ def main(folder: str) -> dict[str, object]:
     turn = Matrix.Rotation(math.radians(HEADING_DEG) - math.pi / 2, 4, "Z")
     scene.camera.matrix_world = turn @ Matrix.Rotation(math.pi / 2, 4, "X")
     mine = world.create(scene, f"{7:032d}", world.camera_heading(scene), "test")
-    world.show_loop(mine, loop.parent, 1, final=True)
+    world.show_loop(mine, loop.parent, 2, final=True)
     for _ in range(2):  # the second time it is moved, not doubled
         bpy.ops.panoloom.place_sun(filepath=str(sidecar))
+    manifest = {"format": "panoloom.artifact", "sun": sun | {"lamp_strength": 1.5}}
+    (loop.parent / "manifest.json").write_text(json.dumps(manifest))
+    asked = bpy.ops.panoloom.place_sun()
+    own = [list(asked), scene.objects["Panoloom Sun"].data.energy]
+    bpy.ops.panoloom.place_sun(filepath=str(sidecar))
     lamps = [each for each in scene.objects if each.type == "LIGHT"]
     bpy.context.view_layer.update()
     towards = lamps[0].matrix_world.to_3x3() @ Vector((0, 0, 1))
@@ -63,6 +69,7 @@ def main(folder: str) -> dict[str, object]:
     behind = float(np.mean(render(scene, Path(folder) / "seen.exr")[..., 0]))
     return {
         "num_lamps": len(lamps),
+        "own": own,
         "energy": lamps[0].data.energy,
         "colour": list(lamps[0].data.color),
         "seen": seen,
