@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..shared.remote import RemoteEngine
-from . import preferences, runtime, thumbnails, world
+from . import modes, preferences, runtime, thumbnails, world
 from .panel_model import Facts
 from .properties import settings_of
 from .session import LinkState
@@ -41,6 +41,7 @@ def facts(scene: bpy.types.Scene | None) -> Facts:
         has_camera=scene is not None and scene.camera is not None,
         can_restore=scene is not None and world.can_restore(scene),
         is_rendering=runtime.is_rendering(),
+        held_by=modes.held_by(),
         is_trying=scene is not None and world.is_trying(scene),
         num_loops=len(history.entries),
         loops_bytes=history.num_bytes,

@@ -31,6 +31,9 @@ NO_PROGRAM = (
 )
 
 
+HELD = "The World waits for the end of {mode}, whose undo would not know it."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything the panel depends on, gathered once a draw.
@@ -46,6 +49,7 @@ class Facts:
         has_words, wants_reference, has_camera: Of the scene.
         can_restore: There is a World of the user's to go back to.
         is_rendering: A render or bake runs, so data is left alone.
+        held_by: A mode in which the World waits, such as "Sculpt Mode"; empty for none.
         is_trying: The scene shows a loop of the history on trial.
         num_loops, loops_bytes: Of the library.
         num_thumbnails: Pictures of loops that are ready to be drawn.
@@ -65,6 +69,7 @@ class Facts:
     has_camera: bool = True
     can_restore: bool = False
     is_rendering: bool = False
+    held_by: str = ""
     is_trying: bool = False
     num_loops: int = 0
     loops_bytes: int = 0
@@ -328,6 +333,8 @@ def _notes(facts: Facts) -> tuple[str, ...]:
     if job is None:
         return ()
     notes = [text for text in (job.remark, job.left_why) if text]
+    if facts.held_by and not job.is_done and (job.is_active or job.artifact is not None):
+        notes.append(HELD.format(mode=facts.held_by))
     if job.is_active:
         return tuple(notes)
     if job.view.state is JobState.CANCELLED:

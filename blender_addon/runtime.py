@@ -18,7 +18,7 @@ from ..shared.jobs import JobState, Reference
 from ..shared.jobview import JobView
 from ..shared.remote import RemoteEngine
 from ..shared.wire import new_id
-from . import core, estimate, preferences, reference, showing, thumbnails, travel, world
+from . import core, estimate, modes, preferences, reference, showing, thumbnails, travel, world
 from .engine_care import EngineCare
 from .engine_process import EngineProcess
 from .history import History
@@ -166,9 +166,10 @@ class Runtime:
         self._watch_reference()
         self._move_queue()
         if not rendering:
-            self._show()
+            if not modes.held_by():
+                self._show()
+                self._keep_up()
             self._go_on_keeping()
-            self._keep_up()
         self._collect_problems()
         self._look_at_library()
 

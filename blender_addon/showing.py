@@ -6,7 +6,7 @@ from pathlib import Path
 
 import bpy
 
-from . import core, loops, world
+from . import core, loops, modes, world
 from .job import LEFT_ALONE, SCENE_GONE, Job, Standing, standing
 from .job_queue import JobQueue
 
@@ -98,8 +98,8 @@ def claim_scenes(queue: JobQueue) -> None:
 
 
 def push_undo(message: str) -> None:
-    """An undo step of its own, where undo brings a World back: in Object Mode, between two acts."""
-    if bpy.app.background or bpy.context.mode != "OBJECT":
+    """An undo step of its own, between two acts: where undo brings a World back, or needs it."""
+    if bpy.app.background or not (bpy.context.mode == "OBJECT" or modes.held_by()):
         return
     windows = bpy.context.window_manager.windows
     if any(getattr(window, "modal_operators", ()) for window in windows):

@@ -11,7 +11,7 @@ from pathlib import Path
 import bpy
 
 from ..shared.errors import PanoloomError
-from . import gather, runtime, showing, thumbnails, travel, world
+from . import gather, modes, runtime, showing, thumbnails, travel, world
 from .panel_model import PanelModel, panel_model
 
 FIRST_S = 0.5
@@ -84,6 +84,8 @@ def on_saved(path: object) -> None:
             state.history.remember_use(blend, used)
         if not runtime.is_rendering():
             travel.after_save()
+            if modes.held_by() and any(world.job_of(s.world) for s in bpy.data.scenes):
+                state.showing.undo_step = "Panoloom loop in a saved file"
     except PanoloomError as error:
         state.report(error)
 

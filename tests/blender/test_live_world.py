@@ -71,11 +71,26 @@ def test_undone_world_is_left_alone(stories):
     assert stories["story_of_undo"] == {"undone": "Mine", "kept": "Mine"}
 
 
-@pytest.mark.parametrize("mode", ["EDIT", "SCULPT"])
-def test_after_an_undo_in_another_mode_restore_brings_the_world_back(stories, mode):
-    _, _, is_left_alone, restored = stories["story_of_undo_in_other_modes"][mode]
-    assert is_left_alone
-    assert restored == "Mine"
+def test_after_an_undo_in_edit_mode_restore_brings_the_world_back(stories):
+    assert stories["story_of_undo_in_edit_mode"] == {"kept": True, "restored": "Mine"}
+
+
+def test_world_waits_for_the_end_of_sculpt_mode_whose_undo_would_crash(stories):
+    story = stories["story_of_sculpting"]
+    assert (story["meanwhile"], story["undone"], story["finished"]) == (
+        "Mine",
+        ["SCULPT", "Mine"],
+        "Mine",
+    )
+    assert "waits for the end of Sculpt Mode" in story["notes"][0]
+    assert story["after"]
+
+
+def test_loop_applied_in_sculpt_mode_survives_undo(stories):
+    story = stories["story_of_sculpting"]
+    assert story["applied"] == "SEQUENCE"
+    assert story["worlds"]
+    assert story["out"] == ["OBJECT", "Mine"]
 
 
 def test_undo_step_has_its_picture_and_comes_a_tick_later(stories):

@@ -216,3 +216,12 @@ def test_device_and_memory_are_told_once_a_worker_knows_them():
     worker = WorkerStatus(state="busy", device="cuda:0", memory_free_bytes=3 * 2**30)
     model = panel_model.panel_model(replace(CONNECTED, status=replace(status, worker=worker)))
     assert (model.status, model.status_detail) == ("Engine at work", "cuda:0, 3.0 GiB free")
+
+
+def test_world_that_waits_for_a_mode_is_told_until_it_came_in():
+    told = panel_model.HELD.format(mode="Sculpt Mode")
+    cancelled, shown = job(JobState.CANCELLED), job()
+    shown.is_done = True
+    for made, is_told in ((job(), True), (cancelled, False), (shown, False)):
+        facts = replace(CONNECTED, held_by="Sculpt Mode", job=made)
+        assert (told in panel_model.panel_model(facts).notes) is is_told

@@ -107,31 +107,69 @@ def story_of_undo(stage: Stage) -> dict[str, object]:
     return {"undone": undone, "kept": bpy.context.scene.world.name}
 
 
-def story_of_undo_in_other_modes(stage: Stage) -> dict[str, object]:
-    """In Edit and Sculpt Mode an undo leaves our World, or not: Restore brings theirs in any."""
+def story_of_undo_in_edit_mode(stage: Stage) -> dict[str, object]:
+    """In Edit Mode an undo leaves our World, or not: Restore brings theirs in any case."""
+    new_scene()
+    _into("EDIT_MESH")
+    stage.generate()
+    stage.preview(1)
+    bpy.ops.mesh.subdivide(*BY_HAND)
+    bpy.ops.ed.undo()
+    after = bpy.context.scene.world.name
+    stage.preview(2)
+    kept = bpy.context.scene.world.name == after  # neither taken away nor taken over
+    if bpy.ops.panoloom.restore_world.poll():
+        bpy.ops.panoloom.restore_world()
+    restored = bpy.context.scene.world.name
+    if bpy.context.mode != "OBJECT":
+        bpy.ops.object.mode_set(*BY_HAND, mode="OBJECT")
+    return {"kept": kept, "restored": restored}
+
+
+def story_of_sculpting(stage: Stage) -> dict[str, object]:
+    """The World waits for the end of Sculpt Mode, through undo; Restore and Apply work there."""
+    gather, model = part("blender_addon.gather"), part("blender_addon.panel_model")
+    new_scene()
+    _into("SCULPT")
+    stage.generate()
     facts: dict[str, object] = {}
-    by_hand = ("EXEC_DEFAULT", True)  # an operator that pushes its undo step, as a click does
-    for mode in ("EDIT", "SCULPT"):
-        new_scene()
-        bpy.ops.ed.undo_push(message="scene")
-        bpy.ops.mesh.primitive_cube_add(*by_hand)
-        bpy.ops.object.mode_set(*by_hand, mode=mode)
-        stage.generate()
-        stage.preview(1)
-        if mode == "EDIT":
-            bpy.ops.mesh.subdivide(*by_hand)
-        else:
-            bpy.ops.paint.mask_flood_fill(*by_hand, mode="VALUE", value=1.0)
+    stage.preview(1)
+    bpy.ops.paint.mask_flood_fill(*BY_HAND, mode="VALUE", value=1.0)
+    stage.preview(2)
+    facts["meanwhile"] = bpy.context.scene.world.name
+    facts["notes"] = list(model.panel_model(gather.facts(bpy.context.scene)).notes)
+    bpy.ops.ed.undo()
+    facts["undone"] = [bpy.context.mode, bpy.context.scene.world.name]
+    stage.finish()
+    facts["finished"] = bpy.context.scene.world.name
+    bpy.ops.panoloom.apply(*BY_HAND)
+    facts["applied"] = environment(bpy.context.scene).image.source
+    bpy.ops.paint.mask_flood_fill(*BY_HAND, mode="VALUE", value=0.0)
+    for _ in range(2):
+        bpy.ops.ed.undo()  # the mask, and the World that was applied
+    facts["worlds"] = bpy.context.scene.world in list(bpy.data.worlds)
+    while bpy.context.mode == "SCULPT" and bpy.ops.ed.undo.poll():
         bpy.ops.ed.undo()
-        after = bpy.context.scene.world.name
-        stage.preview(2)
-        kept = bpy.context.scene.world.name == after  # neither taken away nor taken over
-        if bpy.ops.panoloom.restore_world.poll():
-            bpy.ops.panoloom.restore_world()
-        facts[mode] = [bpy.context.mode, after, kept, bpy.context.scene.world.name]
-        if bpy.context.mode != "OBJECT":
-            bpy.ops.object.mode_set(*by_hand, mode="OBJECT")
+    facts["out"] = [bpy.context.mode, bpy.context.scene.world.name]
+    stage.generate()
+    bpy.ops.object.mode_set(*BY_HAND, mode="SCULPT")
+    stage.preview(1)
+    bpy.ops.object.mode_set(*BY_HAND, mode="OBJECT")
+    stage.tick()
+    facts["after"] = stage.world.job_of(bpy.context.scene.world) == stage.state.job.job_id
+    stage.tick()  # the step that is due
     return facts
+
+
+BY_HAND = ("EXEC_DEFAULT", True)  # an operator that pushes its undo step, as a click does
+
+
+def _into(mode: str) -> None:
+    """A mesh in this mode, each act an undo step."""
+    bpy.ops.ed.undo_push(message="scene")
+    bpy.ops.mesh.primitive_cube_add(*BY_HAND)
+    bpy.ops.object.mode_set(*BY_HAND, mode=mode.removesuffix("_MESH"))
+    assert bpy.context.mode == mode
 
 
 def story_of_undo_steps(stage: Stage) -> dict[str, object]:
