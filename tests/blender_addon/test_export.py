@@ -116,10 +116,15 @@ def program(tmp_path_factory):
     if os.name == "nt":
         pytest.skip("scripts of POSIX")
     path = tmp_path_factory.mktemp("bin") / "panoloom"
-    path.write_text(
-        f"#!{sys.executable}\nimport sys\nfrom panoloom.engine_server.cli import main\n"
-        "sys.exit(main())\n"
+    return write_program(
+        path, "import sys\nfrom panoloom.engine_server.cli import main\nsys.exit(main())\n"
     )
+
+
+def write_program(path: Path, source: str) -> str:
+    """A program that this Python runs, wherever that lies: `#!` takes no path with spaces."""
+    head = f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n"
+    path.write_text(head + source)
     path.chmod(0o700)
     return str(path)
 
@@ -151,10 +156,7 @@ def test_the_engines_own_program_makes_the_film_and_never_overwrites_it_untold(
 
 
 def stand_in(folder: Path, body: str) -> str:
-    path = folder / "panoloom"
-    path.write_text(f"#!{sys.executable}\n{body}")
-    path.chmod(0o700)
-    return str(path)
+    return write_program(folder / "panoloom", body)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="scripts of POSIX")

@@ -5,7 +5,6 @@ export.py FOLDER
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -13,8 +12,9 @@ import bpy
 from drawing import draw
 from scripted import Stage, new_scene
 from stage import part, run, small_scene
+from stage import program as write_program
 
-MADE = """#!{python}
+MADE = """
 import json, pathlib, sys
 print(json.dumps({{"progress": {{"what": "encoding", "done": 2, "total": 4, "left_s": 9.0}}}}))
 words = sys.argv[1:]
@@ -26,7 +26,7 @@ film.write_bytes(b"film")
 note = "Players that pause where a film begins again: --seconds 60 plays the loop on."
 print(json.dumps({{"path": str(film), "sidecar": "", "notes": [note]}}))
 """
-WAITS = """#!{python}
+WAITS = """
 import json, pathlib, signal, sys
 words = sys.argv[1:]
 out = pathlib.Path(words[words.index("--out") + 1])
@@ -40,7 +40,7 @@ told = {{"what": "encoding", "done": 1, "total": 4, "left_s": 90.0}}
 print(json.dumps({{"progress": told}}), flush=True)
 signal.pause()
 """
-FAILS = """#!{python}
+FAILS = """
 print('{{"error": {{"code": "user.invalid_job", "message": "too large; --fit makes it that size.", '
       '"details": {{"largest": "4096x2048"}}}}}}')
 """
@@ -80,7 +80,7 @@ def main(folder: str) -> dict[str, object]:
     program.chmod(0o700)
 
     def becomes(source: str) -> None:
-        program.write_text(source.format(python=sys.executable))
+        write_program(program, source.format())
 
     preferences.program = lambda: None
     facts["without_an_engine"] = why_not(bpy.ops.panoloom.export)

@@ -5,12 +5,12 @@ headset_page.py FOLDER
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 from scripted import Stage, new_scene
 from stage import part, run, small_scene
+from stage import program as write_program
 
 ADDRESS = "https://192.0.2.7:8443/secret/"
 
@@ -25,11 +25,10 @@ def main(folder: str) -> dict[str, object]:
     stage.finish()
     facts["offline"] = headset.why_not(scene)
     program = stage.folder / "panoloom"
-    program.write_text(
-        f'#!{sys.executable}\nimport time\nprint(\'{{"address": "{ADDRESS}"}}\', flush=True)\n'
-        "time.sleep(600)\n"
+    write_program(
+        program,
+        f'import time\nprint(\'{{"address": "{ADDRESS}"}}\', flush=True)\ntime.sleep(600)\n',
     )
-    program.chmod(0o700)
     preferences.program = lambda: str(program)
     page = headset.page
     page.serve(stage.folder / "loop")

@@ -41,6 +41,15 @@ def run(main: Callable[..., Any]) -> None:
     os._exit(code)  # some versions of bpy crash in their own exit
 
 
+def program(path: Path, source: str) -> str:
+    """Make `source` a program that this Python runs, wherever that lies; a first line as usual does
+    not take a path with spaces."""
+    head = f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n"
+    path.write_text(head + source)
+    path.chmod(0o700)
+    return str(path)
+
+
 def write_exr(path: Path, pixels: np.ndarray) -> None:
     """Scene-linear [H, W, 3] floats, row 0 at the top, as an EXR that holds them unchanged."""
     height, width, _ = pixels.shape
