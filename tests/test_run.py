@@ -14,7 +14,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from panoloom.engine_server.models.catalog import MODELS
+from panoloom.engine_server.models.catalog import MODELS, to_plain
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGING = ROOT / "packaging"
@@ -249,7 +249,7 @@ def test_demo_refuses_what_the_model_cannot_make_before_any_set_up(words, remedy
 
 
 def test_demo_knows_what_the_model_makes(tasks):
-    card = MODELS["preview"].to_plain()
+    card = to_plain(MODELS["preview"])
     assert [f"{width}x{height}" for width, height in card["sizes"]] == list(tasks.SIZES)
     assert (card["min_seconds"], card["max_seconds"]) == (tasks.SHORTEST_S, tasks.LONGEST_S)
 

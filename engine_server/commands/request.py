@@ -121,8 +121,8 @@ def spec_from(options: argparse.Namespace) -> tuple[JobSpec, tuple[bytes, ...]]:
         ring_rope=tuple(word.strip() for word in options.ring_rope.split(",") if word.strip()),
     )
     reference, blobs = _reference(options, spec)
-    follow = None if options.follow is None else read_file(options.follow, "follow")
-    if follow is not None:
+    if options.follow is not None:
+        follow = read_file(options.follow, "follow")
         read_head(options.follow, field="follow")
         spec = replace(spec, follow_sha256=hashlib.sha256(follow).hexdigest())
         blobs = (*blobs, follow)

@@ -95,6 +95,7 @@ def test_every_field_shapes_the_hash(field):
         "places": (Place(text="x", yaw_deg=0, pitch_deg=0, radius_deg=9),),
         "reference": Reference(sha256=SHA),
         "base": Base(sha256=SHA, sigma=0.5),
+        "follow_sha256": SHA,
     }
     other = {
         str: "other",

@@ -187,7 +187,7 @@ def load_parts(
     The autoencoder stays in float32: the library's documentation asks for that.
     """
     import diffusers
-    from diffusers.models import AutoencoderKLWan
+    from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
     vae = AutoencoderKLWan.from_pretrained(

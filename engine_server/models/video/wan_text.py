@@ -53,7 +53,7 @@ def text_of(folder: Path, *, cache: Path | None, device: str, dtype: torch.dtype
     """The text encoder in a folder of weights as the diffusers library lays them out."""
 
     def load() -> Any:
-        from diffusers import WanPipeline
+        from diffusers.pipelines.wan.pipeline_wan import WanPipeline
 
         pipeline = WanPipeline.from_pretrained(
             folder,
