@@ -46,12 +46,12 @@ def draw_controls(
     if facts.is_trying:
         sentences(layout, ["A loop of the history, to look at."], width)
         layout.operator("panoloom.end_preview", icon="LOOP_BACK")
-    switches = layout.column()
-    switches.enabled = not facts.held_by  # each would put in an image: see `modes`
-    switches.row().prop(settings, "show_as", expand=True)
-    switches.row().prop(settings, "look", expand=True)
-    if facts.held_by:
-        sentences(layout, [f"These wait for the end of {facts.held_by}."], width)
+    if facts.held_by:  # each of them would put in an image: see `modes`
+        waits = f"Preview, Final and Look wait for the end of {facts.held_by}."
+        sentences(layout, [waits], width)
+    else:
+        layout.row().prop(settings, "show_as", expand=True)
+        layout.row().prop(settings, "look", expand=True)
     told = look.remark(scene.world, scene)
     if told:
         sentences(layout, [told], width)
