@@ -6,12 +6,14 @@ Nothing is installed from here. Settings of our own are read from the environmen
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..shared.errors import EngineUnreachable
 
@@ -126,6 +128,20 @@ class EngineProcess:
         """Ask it to end; a job that runs is resumed at the engine's next start."""
         if self.is_running:
             self._process.terminate()
+
+
+def json_lines(log: Path) -> Iterator[Any]:
+    """The JSON objects that a program has printed to `log`, a line each; none where it has not."""
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        if line.startswith("{"):
+            try:
+                yield json.loads(line)
+            except ValueError:
+                continue  # half of a line, or another program's
 
 
 def serve_words(program: str, library: Path) -> list[str]:

@@ -7,14 +7,11 @@ away what it had begun. Here it is started, listened to and stopped.
 from __future__ import annotations
 
 import atexit
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..shared.errors import PanoloomError, from_wire
-from .engine_process import EngineProcess
+from .engine_process import EngineProcess, json_lines
 from .loops import FRAMES, MANIFEST
 
 FOLDER = "exports"  # in that of the library, where no .blend says where to
@@ -236,12 +233,8 @@ def why_not(folder: Path | None, *, has_program: bool, is_running: bool) -> str:
 
 def read_log(log: Path) -> Said:
     """What the program has printed."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return Said()
     step, made, notes, error = None, None, (), None
-    for told in _documents(lines):
+    for told in json_lines(log):
         match told:
             case {"progress": {"what": w, "done": int(d), "total": int(t), "left_s": s}}:
                 step = Step(str(w), d, t, float(s))
@@ -252,15 +245,6 @@ def read_log(log: Path) -> Said:
                 details = told["error"].get("details") or {}
                 error = from_wire(code, in_the_panels_words(message), details)
     return Said(step, made, notes, error)
-
-
-def _documents(lines: list[str]) -> Iterator[dict[str, Any]]:
-    for line in lines:
-        if line.startswith("{"):
-            try:
-                yield json.loads(line)
-            except ValueError:
-                continue  # half of a line, or another program's
 
 
 def in_the_panels_words(sentence: str) -> str:

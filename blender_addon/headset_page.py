@@ -7,14 +7,13 @@ when Blender ends.
 from __future__ import annotations
 
 import atexit
-import json
 from pathlib import Path
 
 import bpy
 
 from ..shared.errors import EngineUnreachable, PanoloomError
 from . import preferences, runtime, world
-from .engine_process import EngineProcess
+from .engine_process import EngineProcess, json_lines
 
 LOOK_S, PATIENCE_S = 0.5, 30.0
 
@@ -84,17 +83,7 @@ class Page:
 
 def address_in(log: Path) -> str:
     """The address that the program has printed; empty while it has not."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    for line in lines:
-        if line.startswith("{"):
-            try:
-                return str(json.loads(line)["address"])
-            except (ValueError, KeyError):
-                continue
-    return ""
+    return next((str(told["address"]) for told in json_lines(log) if "address" in told), "")
 
 
 def why_not(scene: bpy.types.Scene) -> str:

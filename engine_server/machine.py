@@ -12,17 +12,20 @@ from pathlib import Path
 
 def nvidia_gpus() -> list[str]:
     """Names of the GPUs that NVIDIA's driver lists; empty without a driver."""
+    return [line.strip() for line in _driver_says("name").splitlines() if line.strip()]
+
+
+def _driver_says(fields: str) -> str:
+    """What nvidia-smi lists of these fields, a line a GPU, without units; empty where it fails."""
     program = shutil.which("nvidia-smi")
     if program is None:
-        return []
-    words = [program, "--query-gpu=name", "--format=csv,noheader"]
+        return ""
+    words = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):
-        return []
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()] * (
-        done.returncode == 0
-    )
+        return ""
+    return done.stdout if done.returncode == 0 else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +39,7 @@ class Gpu:
 
 def gpu_memory() -> list[Gpu]:
     """Every GPU that NVIDIA's driver lists, with its memory; empty without a driver."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return []
-    words = [program, "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return parse_gpus(done.stdout) if done.returncode == 0 else []
+    return parse_gpus(_driver_says("name,memory.total,memory.free"))
 
 
 def parse_gpus(text: str) -> list[Gpu]:
