@@ -6,6 +6,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.filter import Graph
 
 from panoloom.engine_server.output.video import GOP, VideoWriter, exact_fps, rgb_to_yuv420
 from panoloom.shared.errors import InvalidJob
@@ -122,6 +123,32 @@ def test_known_colours_of_bt709(rgb, ycbcr):
     assert np.unique(planes[:4]) == ycbcr[0]
     chroma = planes[4:].reshape(-1)
     assert (np.unique(chroma[:8]), np.unique(chroma[8:])) == (ycbcr[1], ycbcr[2])
+
+
+@pytest.mark.parametrize("flags", ["bilinear", "bilinear+accurate_rnd+full_chroma_int"])
+def test_flat_colours_come_back_within_two_of_255_by_a_quick_and_an_exact_reader(flags, tmp_path):
+    """Blender 4.2 reads the quick way, Blender 4.5 the exact one."""
+    patches = np.random.default_rng(11).integers(0, 256, (8, 16, 3))
+    patches[0, :8] = np.indices((2, 2, 2)).reshape(3, 8).T * 255
+    frame = np.repeat(np.repeat(np.float32(patches / 255), 32, axis=0), 32, axis=1)
+    encode(tmp_path / "flat.mp4", [frame])
+    read = read_by(tmp_path / "flat.mp4", flags)[16::32, 16::32]
+    assert np.abs(read.astype(int) - patches).max() <= 2
+
+
+def read_by(path, flags):
+    """The first picture of a film by FFmpeg's conversion with these flags, [H, W, 3] uint8."""
+    with av.open(str(path)) as container:
+        picture = next(container.decode(video=0))
+    graph = Graph()
+    size = f"video_size={picture.width}x{picture.height}"
+    source = graph.add("buffer", f"{size}:pix_fmt=yuv420p:time_base=1/24:colorspace=bt709:range=tv")
+    matrix = "in_color_matrix=bt709:in_range=tv:out_range=pc"
+    steps = [source, graph.add("scale", f"flags={flags}:{matrix}")]
+    steps += [graph.add("format", "rgb24"), graph.add("buffersink")]
+    graph.link_nodes(*steps).configure()
+    graph.push(picture)
+    return graph.pull().to_ndarray()
 
 
 def test_chroma_goes_on_over_the_seam():
