@@ -167,22 +167,24 @@ def needs(card: ModelCard, spec: JobSpec, level: Level, room: Room) -> Needs:
 
 
 def _denoiser_bytes(build: Build, level: Level, weight_bytes: int) -> int:
-    """Of the denoiser on the device; of several that take turns, all."""
+    """Of the denoiser on the device; of several that take turns, the one at work."""
     whole = build.denoiser_params * (1 if level.is_float8 else weight_bytes)
-    if level.is_offloaded:
-        return int(BLOCKS_IN_FLIGHT * build.block_share * whole)
-    return build.experts * whole
+    return int(BLOCKS_IN_FLIGHT * build.block_share * whole) if level.is_offloaded else whole
 
 
 def _host_parts(
     build: Build, level: Level, encoder: int, latents: int, weight_bytes: int
 ) -> dict[str, int]:
-    """Main memory: the encoder is gone before a denoiser is loaded, so the larger counts."""
+    """Main memory: a text encoder on the CPU, and the denoisers that wait there.
+
+    Experts wait for their turn; a lone denoiser only where it is offloaded, or lets the encoder
+    pass. The encoder is gone before a denoiser comes, so the larger of the two counts.
+    """
     parts = {"process": BASE_BYTES, "latents": latents}
     each = build.denoiser_params * (1 if level.is_float8 else weight_bytes)
     waits = level.is_offloaded or level.encoder == "first"
     held = {
-        "denoiser": build.experts * each if waits else 0,
+        "denoiser": each * (build.experts if waits else build.experts - 1),
         "text encoder": encoder if level.encoder == "cpu" else 0,
     }
     largest = max(held, key=lambda name: held[name])

@@ -6,11 +6,14 @@ main memory while the one before computes. Without a GPU the same calls work, to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from .memory import LEVELS, Level
+
+MAIN_MEMORY = torch.device("cpu")
 
 
 def build_device(level: Level, device: str) -> str:
@@ -25,7 +28,7 @@ def park(adapter: Any, level: Level, device: str) -> None:
     adapter.autoencoder.to(device)
     if level.encoder == "first":
         for model in adapter.transformers:
-            model.to("cpu")
+            model.to(MAIN_MEMORY)
 
 
 def settle(adapter: Any, level: Level, device: str) -> None:
@@ -40,24 +43,45 @@ def settle(adapter: Any, level: Level, device: str) -> None:
     encoder = getattr(adapter, "text_encoder", None)
     if encoder is not None:
         encoder.to(device)
-    for model in adapter.transformers:
-        _settle_denoiser(model, level, torch.device(device))
+    work = torch.device(device)
+    first, *others = adapter.transformers
+    for model in others:  # they wait for their turn, see `take_turns`
+        _settle_denoiser(model, level, work, MAIN_MEMORY)
+    _settle_denoiser(first, level, work, work)
 
 
-def _settle_denoiser(model: Any, level: Level, device: torch.device) -> None:
-    if getattr(model, "panoloom_level", LEVELS[0].name) != LEVELS[0].name:
-        return  # its hooks are on it already
-    if level.is_float8:
-        model.enable_layerwise_casting(storage_dtype=torch.float8_e4m3fn, compute_dtype=model.dtype)
-    if level.is_offloaded:
-        model.enable_group_offload(
-            onload_device=device,
-            offload_device=torch.device("cpu"),
-            offload_type="block_level",
-            num_blocks_per_group=1,
-            use_stream=device.type == "cuda",
-        )
-    else:
-        model.to(device)
-    if level.is_float8 or level.is_offloaded:
-        model.panoloom_level = level.name
+def take_turns(models: Sequence[Any], chosen: Any) -> None:
+    """Bring the denoiser that works now to where another lies, and that one to main memory.
+
+    So no two experts lie on a device together. Noise falls, so they change places once a job.
+    """
+    for model in models:
+        place = model.device
+        if model is chosen or place == MAIN_MEMORY or _level_of(model).is_offloaded:
+            continue
+        model.to(MAIN_MEMORY)
+        chosen.to(place)
+
+
+def _level_of(model: Any) -> Level:
+    """The level whose hooks are on a denoiser."""
+    return getattr(model, "panoloom_level", LEVELS[0])
+
+
+def _settle_denoiser(model: Any, level: Level, device: torch.device, place: torch.device) -> None:
+    if _level_of(model) != level:  # hooks are put on once
+        if level.is_float8:
+            model.enable_layerwise_casting(
+                storage_dtype=torch.float8_e4m3fn, compute_dtype=model.dtype
+            )
+        if level.is_offloaded:
+            model.enable_group_offload(
+                onload_device=device,
+                offload_device=MAIN_MEMORY,
+                offload_type="block_level",
+                num_blocks_per_group=1,
+                use_stream=device.type == "cuda",
+            )
+        model.panoloom_level = level
+    if not level.is_offloaded:
+        model.to(place)

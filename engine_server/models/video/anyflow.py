@@ -9,19 +9,18 @@ Source: AnyFlow (Gu, Fang et al. 2026, https://arxiv.org/abs/2605.13724).
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 from torch import Tensor
 
 from ..adapter import Cond, ViewGeometry
-from .wan import WanAdapter, load_parts
+from .ring_rope import rings_of
+from .wan import WanAdapter, build_from
 
 
 class AnyFlowAdapter(WanAdapter):
-    """As `WanAdapter`; it has to be told the level a step goes to, and cannot be told of rings."""
+    """As `WanAdapter`; it has to be told the level a step goes to."""
 
-    rings = ()
     prediction = "flow-map"
 
     def _flow(self, noisy: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
@@ -30,25 +29,15 @@ class AnyFlowAdapter(WanAdapter):
         here = self._times(noisy, sigma, views)
         there = self._times(noisy, views.sigma_next, views)
         text = cond.tensors["text"][:1].to(noisy.device, model.dtype)
-        velocity = model(
-            hidden_states=frames.to(model.dtype),
-            timestep=here[:, None].expand(frames.shape[:2]),
-            r_timestep=there[:, None].expand(frames.shape[:2]),
-            encoder_hidden_states=text.expand(len(noisy), -1, -1),
-            return_dict=False,
-        )[0]
+        with rings_of(model, views.rings):
+            velocity = model(
+                hidden_states=frames.to(model.dtype),
+                timestep=here[:, None].expand(frames.shape[:2]),
+                r_timestep=there[:, None].expand(frames.shape[:2]),
+                encoder_hidden_states=text.expand(len(noisy), -1, -1),
+                return_dict=False,
+            )[0]
         return velocity.movedim(2, 1)
 
 
-def build(
-    folder: Path, *, device: str, precision: str, prompt_cache: Path | None = None, **options: Any
-) -> AnyFlowAdapter:
-    """The adapter over the weights in `folder`; see `families`."""
-    _, parts = load_parts(
-        folder,
-        device=device,
-        precision=precision,
-        prompt_cache=prompt_cache,
-        pipeline="AnyFlowPipeline",
-    )
-    return AnyFlowAdapter(parts, **options)
+build = partial(build_from, AnyFlowAdapter, "AnyFlowPipeline")

@@ -12,7 +12,7 @@ makes with released weights is not measured.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,8 +33,26 @@ def ring_frequencies(dim: int, length: int, *, is_ring: bool) -> Tensor:
     return torch.round(frequencies / turn) * turn
 
 
+def ring_angles(sides: Sequence[int], dims: Sequence[int], rings: Collection[str]) -> Tensor:
+    """Radians by which every channel pair of every token is turned, float64 ``[*sides, pairs]``.
+
+    Args:
+        sides: Tokens along time, height and width.
+        dims: Channels that tell the place along each of them.
+        rings: Which of "time", "height" and "width" go all round.
+    """
+    angles = []
+    for axis, (name, dim) in enumerate(zip(("time", "height", "width"), dims, strict=True)):
+        turns = ring_frequencies(dim, sides[axis], is_ring=name in rings)
+        places = torch.arange(sides[axis], dtype=torch.float64)
+        shape = [1, 1, 1, len(turns)]
+        shape[axis] = sides[axis]
+        angles.append((places[:, None] * turns).view(shape).expand(*sides, len(turns)))
+    return torch.cat(angles, dim=-1)
+
+
 class RingRope(nn.Module):
-    """Stands in for `WanRotaryPosEmbed`; its axes are time, height and width.
+    """Stands in for `WanRotaryPosEmbed`.
 
     Args:
         stock: The library's embedding.
@@ -47,32 +65,49 @@ class RingRope(nn.Module):
 
     def forward(self, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines ``[1, tokens, 1, dim]`` for windows ``[N, C, F, h, w]``."""
+        stock = self.stock
         if not self.rings:
-            return self.stock(hidden_states)
+            return stock(hidden_states)
         sides = [
             side // patch
-            for side, patch in zip(hidden_states.shape[2:], self.stock.patch_size, strict=True)
+            for side, patch in zip(hidden_states.shape[2:], stock.patch_size, strict=True)
         ]
-        angles = []
-        for axis, (name, dim) in enumerate(
-            (("time", self.stock.t_dim), ("height", self.stock.h_dim), ("width", self.stock.w_dim))
-        ):
-            turns = ring_frequencies(dim, sides[axis], is_ring=name in self.rings)
-            places = torch.arange(sides[axis], dtype=torch.float64)
-            angle = (places[:, None] * turns).repeat_interleave(2, dim=1)
-            shape = [1, 1, 1, dim]
-            shape[axis] = sides[axis]
-            angles.append(angle.view(shape).expand(*sides, dim))
-        angle = torch.cat(angles, dim=-1).reshape(1, math.prod(sides), 1, -1)
+        angle = ring_angles(sides, (stock.t_dim, stock.h_dim, stock.w_dim), self.rings)
+        angle = angle.flatten(0, 2).repeat_interleave(2, dim=-1)[None, :, None]
         device = hidden_states.device
         return angle.cos().float().to(device), angle.sin().float().to(device)
 
 
-def install(transformer: Any) -> RingRope:
-    """Put a `RingRope` into a transformer in place of its own embedding; stock until asked."""
-    if not isinstance(transformer.rope, RingRope):
-        transformer.rope = RingRope(transformer.rope)
-    return transformer.rope
+class AnyFlowRingRope(nn.Module):
+    """Stands in for `AnyFlowRotaryPosEmbed`, which tells turns as complex numbers.
+
+    Args:
+        stock: The library's embedding.
+    """
+
+    def __init__(self, stock: Any) -> None:
+        super().__init__()
+        self.stock = stock
+        self.rings: frozenset[str] = frozenset()
+
+    def forward(self, layout_cfg: Mapping[str, Any], device: torch.device) -> dict[str, Tensor]:
+        """Unit complex numbers ``[1, 1, tokens, dim / 2]`` of queries and keys."""
+        if not self.rings:
+            return self.stock(layout_cfg=layout_cfg, device=device)
+        side = 2 * (self.stock.attention_head_dim // 6)
+        dims = (self.stock.attention_head_dim - 2 * side, side, side)
+        sides = (layout_cfg["total_frames"], *layout_cfg["full_frame_shape"])
+        angle = ring_angles(sides, dims, self.rings).flatten(0, 2)[None, None].to(device)
+        turns = torch.polar(torch.ones_like(angle), angle)
+        return {"query": turns, "key": turns}
+
+
+def install(transformer: Any) -> None:
+    """Put a ring's embedding into a transformer in place of its own; stock until asked."""
+    kinds = {"WanRotaryPosEmbed": RingRope, "AnyFlowRotaryPosEmbed": AnyFlowRingRope}
+    kind = kinds.get(type(transformer.rope).__name__)
+    if kind is not None:  # else it is there already
+        transformer.rope = kind(transformer.rope)
 
 
 @contextmanager

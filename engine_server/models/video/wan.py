@@ -7,8 +7,9 @@ has two experts: one for high noise, the other below a boundary. The other membe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..adapter import Cond, LatentSpec, ViewGeometry
+from ..placement import take_turns
 from . import ring_rope
 from .levels import flow_levels, flow_schedule
 from .ring_vae import CausalCodec
@@ -34,6 +36,7 @@ class WanParts:
         vae, scheduler: As the diffusers library has them.
         text: Encodes prompts.
         boundary: Noise level below which the second denoiser works; None where there is one.
+        image_encoder, image_processor: CLIP, of Wan 2.1's image to video alone.
     """
 
     transformer: Any
@@ -42,6 +45,8 @@ class WanParts:
     text: WanText
     transformer_2: Any = None
     boundary: float | None = None
+    image_encoder: Any = None
+    image_processor: Any = None
 
 
 class WanAdapter:
@@ -57,11 +62,9 @@ class WanAdapter:
 
     Attributes:
         transformers: The denoisers, for what is put on them (LoRA, offload).
-        rings: Axes that the denoisers can be told go all round.
         prediction: What they predict, see `LatentSpec`.
     """
 
-    rings: tuple[str, ...] = ring_rope.AXES
     prediction = "flow"
 
     def __init__(
@@ -82,7 +85,7 @@ class WanAdapter:
         self.transformers = tuple(
             model for model in (parts.transformer, parts.transformer_2) if model is not None
         )
-        for model in self.transformers if self.rings else ():
+        for model in self.transformers:
             ring_rope.install(model)
         self._spec = LatentSpec(
             channels=int(config.z_dim),
@@ -94,7 +97,7 @@ class WanAdapter:
             fps=fps,
             prediction=self.prediction,
             patch=int(parts.transformer.config.patch_size[1]),
-            can_ring=self.rings,
+            can_ring=ring_rope.AXES,
             schedule=flow_schedule(self._levels),
         )
 
@@ -115,7 +118,7 @@ class WanAdapter:
     @torch.inference_mode()
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
         """Estimate of x0, ``[N, C, F, h, w]``."""
-        noisy = x.to(self._device, torch.float32)
+        noisy = x.to(self._expert(sigma).device, torch.float32)
         flow = self._flow(noisy, sigma, cond, views).float()
         return (noisy - sigma * flow).to(x.device, x.dtype)
 
@@ -144,12 +147,13 @@ class WanAdapter:
         """By how much overlapping tiles differed in the last panorama; see `CausalCodec`."""
         return self._codec.disagreement
 
-    @property
-    def _device(self) -> torch.device:
-        return self._parts.transformer.device
-
     def _expert(self, sigma: float) -> Any:
-        """The denoiser for a noise level."""
+        """The denoiser for a noise level, where it works."""
+        chosen = self._chosen(sigma)
+        take_turns(self.transformers, chosen)
+        return chosen
+
+    def _chosen(self, sigma: float) -> Any:
         boundary = self._parts.boundary
         if boundary is None or self._parts.transformer_2 is None:
             return self._parts.transformer
@@ -166,7 +170,7 @@ class WanAdapter:
         return noisy, {}
 
     def _flow(self, noisy: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
-        model = self._expert(sigma)
+        model = self._chosen(sigma)
         seen, more = self._beside(noisy, views)
         text = cond.tensors["text"][:1].to(noisy.device, model.dtype)
         with ring_rope.rings_of(model, views.rings):
@@ -179,35 +183,44 @@ class WanAdapter:
             )[0]
 
 
-def load_parts(
-    folder: Path, *, device: str, precision: str, prompt_cache: Path | None, pipeline: str
+def build_from(
+    kind: Callable[..., Any],
+    pipeline: str,
+    folder: Path,
+    *,
+    device: str,
+    precision: str,
+    prompt_cache: Path | None = None,
+    **options: Any,
 ) -> Any:
-    """The library's pipeline `pipeline` over a folder, without its text encoder, and `WanParts`.
+    """An adapter of the family over a folder of weights: all its members are built here.
 
-    The autoencoder stays in float32: the library's documentation asks for that.
+    The autoencoder stays in float32: the library's documentation asks for that. The denoiser below
+    the boundary waits in main memory, see `placement`.
+
+    Args:
+        kind: Class of the adapter, or what makes it of `WanParts` and options.
+        pipeline: Name of the library's pipeline that reads the folder.
+        folder, device, precision, prompt_cache, options: See `families`.
     """
     import diffusers
     from diffusers.models.autoencoders.autoencoder_kl_wan import AutoencoderKLWan
 
     dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
-    vae = AutoencoderKLWan.from_pretrained(
-        folder,
-        subfolder="vae",
-        local_files_only=True,
-        use_safetensors=True,
-        dtype=torch.float32,
-    )
+    kept = {"local_files_only": True, "use_safetensors": True}
+    vae = AutoencoderKLWan.from_pretrained(folder, subfolder="vae", dtype=torch.float32, **kept)
     found = getattr(diffusers, pipeline).from_pretrained(
         folder,
         vae=vae,
         text_encoder=None,
         tokenizer=None,
-        local_files_only=True,
-        use_safetensors=True,
         dtype=dtype,
+        **kept,
         **single_denoiser(folder, "transformer", dtype),
     )
-    found.to(device)
+    for name in ("transformer", "vae", "image_encoder"):
+        if getattr(found, name, None) is not None:
+            getattr(found, name).to(device)
     parts = WanParts(
         transformer=found.transformer,
         transformer_2=getattr(found, "transformer_2", None),
@@ -215,19 +228,10 @@ def load_parts(
         scheduler=found.scheduler,
         text=text_of(folder, cache=prompt_cache, device=device, dtype=dtype),
         boundary=found.config.get("boundary_ratio"),
+        image_encoder=getattr(found, "image_encoder", None),
+        image_processor=getattr(found, "image_processor", None),
     )
-    return found, parts
+    return kind(parts, **options)
 
 
-def build(
-    folder: Path, *, device: str, precision: str, prompt_cache: Path | None = None, **options: Any
-) -> WanAdapter:
-    """The adapter over the weights in `folder`; see `families`."""
-    _, parts = load_parts(
-        folder,
-        device=device,
-        precision=precision,
-        prompt_cache=prompt_cache,
-        pipeline="WanPipeline",
-    )
-    return WanAdapter(parts, **options)
+build = partial(build_from, WanAdapter, "WanPipeline")

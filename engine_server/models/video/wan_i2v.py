@@ -10,8 +10,7 @@ pasted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,30 +19,13 @@ from torch import Tensor
 
 from ....shared.errors import InvalidJob
 from ..adapter import ViewGeometry, WindowPictures
-from .wan import WanAdapter, WanParts, load_parts
+from .wan import WanAdapter, build_from
 
 
 class WanI2vAdapter(WanAdapter):
-    """Wan, image to video.
-
-    Args:
-        parts: The networks.
-        image_encoder, image_processor: CLIP, of Wan 2.1; Wan 2.2 has none.
-        window: See `WanAdapter`.
-    """
+    """Wan, image to video; see `WanAdapter`."""
 
     needs_picture = True
-
-    def __init__(
-        self,
-        parts: WanParts,
-        *,
-        image_encoder: Any = None,
-        image_processor: Any = None,
-        **window: Any,
-    ) -> None:
-        super().__init__(parts, **window)
-        self._image_encoder, self._image_processor = image_encoder, image_processor
 
     @torch.inference_mode()
     def view_control(self, shown: WindowPictures) -> Mapping[str, Tensor]:
@@ -57,15 +39,15 @@ class WanI2vAdapter(WanAdapter):
         given = torch.zeros(1, self.spec.ratio_t, *latents.shape[2:])
         given[:, :, 0] = 1.0
         control = {"beside": torch.cat((given, latents), dim=1)}
-        if self._image_encoder is not None:
+        if self._parts.image_encoder is not None:
             control["image"] = self._seen_by_clip(picture)
         return control
 
     def _seen_by_clip(self, picture: Tensor) -> Tensor:
         pixels = ((picture.movedim(0, -1) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
         shown = Image.fromarray(np.asarray(pixels.cpu()))
-        inputs = self._image_processor(images=shown, return_tensors="pt")
-        encoder = self._image_encoder
+        inputs = self._parts.image_processor(images=shown, return_tensors="pt")
+        encoder = self._parts.image_encoder
         values = inputs["pixel_values"].to(encoder.device, encoder.dtype)
         return encoder(values, output_hidden_states=True).hidden_states[-2].cpu()
 
@@ -84,20 +66,4 @@ class WanI2vAdapter(WanAdapter):
         return seen, more
 
 
-def build(
-    folder: Path, *, device: str, precision: str, prompt_cache: Path | None = None, **options: Any
-) -> WanI2vAdapter:
-    """The adapter over the weights in `folder`; see `families`."""
-    found, parts = load_parts(
-        folder,
-        device=device,
-        precision=precision,
-        prompt_cache=prompt_cache,
-        pipeline="WanImageToVideoPipeline",
-    )
-    return WanI2vAdapter(
-        parts,
-        image_encoder=found.image_encoder,
-        image_processor=found.image_processor,
-        **options,
-    )
+build = partial(build_from, WanI2vAdapter, "WanImageToVideoPipeline")

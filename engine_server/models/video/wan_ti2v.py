@@ -7,14 +7,13 @@ its own noise level; a token that is told 0 is taken as given. So a reference ho
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ..adapter import ViewGeometry, WindowPictures
-from .wan import WanAdapter, load_parts
+from .wan import WanAdapter, build_from
 
 
 class WanTi2vAdapter(WanAdapter):
@@ -47,16 +46,6 @@ class WanTi2vAdapter(WanAdapter):
         return times.flatten(1)
 
 
-def build(
-    folder: Path, *, device: str, precision: str, prompt_cache: Path | None = None, **options: Any
-) -> WanTi2vAdapter:
-    """The adapter over the weights in `folder`; see `families`."""
-    _, parts = load_parts(
-        folder,
-        device=device,
-        precision=precision,
-        prompt_cache=prompt_cache,
-        pipeline="WanPipeline",
-    )
-    options = {"window_hw": (32, 32), "window_frames": 31, "fps": 24.0, **options}
-    return WanTi2vAdapter(parts, **options)
+build = partial(
+    build_from, WanTi2vAdapter, "WanPipeline", window_hw=(32, 32), window_frames=31, fps=24.0
+)

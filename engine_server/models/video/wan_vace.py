@@ -10,15 +10,14 @@ a state of the panorama has no room for them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from ....shared.errors import InvalidJob
 from ..adapter import Cond, ViewGeometry, WindowPictures
-from .wan import WanAdapter, load_parts
+from .wan import WanAdapter, build_from
 
 REFERENCE_SEED = 0
 
@@ -99,15 +98,4 @@ class WanVaceAdapter(WanAdapter):
         return self._empty.expand(len(noisy), -1, -1, -1, -1)
 
 
-def build(
-    folder: Path, *, device: str, precision: str, prompt_cache: Path | None = None, **options: Any
-) -> WanVaceAdapter:
-    """The adapter over the weights in `folder`; see `families`."""
-    _, parts = load_parts(
-        folder,
-        device=device,
-        precision=precision,
-        prompt_cache=prompt_cache,
-        pipeline="WanVACEPipeline",
-    )
-    return WanVaceAdapter(parts, **options)
+build = partial(build_from, WanVaceAdapter, "WanVACEPipeline")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import golden
 import pytest
 import tiny_pipelines
@@ -70,3 +72,18 @@ def test_prompts_are_encoded_as_the_pipeline_encodes_them(stock):
         )
     encoded = tiny_pipelines.anyflow_adapter(stock).encode_prompt(["a calm sea", ""])
     assert golden.difference(encoded.tensors["text"], expected) < 1e-5
+
+
+@pytest.mark.parametrize(("axis", "dim", "turn"), [("time", 2, 1), ("width", 4, 2)])
+def test_on_a_ring_the_denoiser_turns_with_its_window_and_otherwise_not(stock, axis, dim, turn):
+    adapter = tiny_pipelines.anyflow_adapter(stock)
+    cond = adapter.encode_prompt(["a calm sea"])
+
+    def mismatch(told: ViewGeometry) -> float:
+        rolled = adapter.denoised(windows(1).roll(turn, dim), 0.7, cond, told)
+        return golden.difference(
+            rolled, adapter.denoised(windows(1), 0.7, cond, told).roll(turn, dim)
+        )
+
+    assert mismatch(replace(UNTOLD, rings=(axis,))) < 1e-5
+    assert mismatch(UNTOLD) > 1e-4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny import wan_parts
+from tiny import wan_parts, wan_transformer
 
 from panoloom.engine_server.models import placement
 from panoloom.engine_server.models.adapter import Cond, ViewGeometry
@@ -52,3 +52,69 @@ def test_the_text_encoder_runs_where_its_level_says() -> None:
     where = {level.name: placement.build_device(level, "cuda") for level in LEVELS}
     assert where["resident"] == where["encoder-first"] == "cuda"
     assert {where[level.name] for level in LEVELS[2:]} == {"cpu"}
+
+
+class Placed(WanAdapter):
+    """Counts, at every evaluation, the experts that lie on the card."""
+
+    on_card: list[int]
+    working: list[int]
+
+    def _flow(self, noisy, sigma, cond, views):
+        self.on_card.append(sum(model.device == CARD for model in self.transformers))
+        at_work = self.transformers.index(self._chosen(sigma))
+        assert self.transformers[at_work].device == CARD
+        self.working.append(at_work)
+        return super()._flow(noisy, sigma, cond, views)
+
+
+CARD = torch.device("cpu:1")
+"""Stands for a card: to tensors it is the CPU, and its name is another."""
+
+
+@pytest.fixture
+def expert(monkeypatch: pytest.MonkeyPatch):
+    """Makes a transformer that tells where it was moved to; the moves are counted."""
+
+    def make(seed: int):
+        made = wan_transformer(seed)
+        monkeypatch.setattr(type(made), "device", property(lambda self: self.place), raising=False)
+        made.place, made.moves = torch.device("cpu"), 0
+
+        def to(device: torch.device):
+            made.moves += torch.device(device) != made.place
+            made.place = torch.device(device)
+            return made
+
+        monkeypatch.setattr(made, "to", to)
+        return made
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["resident", "encoder-first", "encoder-on-cpu", "float8"])
+def test_two_experts_never_lie_on_a_card_together_and_change_places_once_a_job(name, expert):
+    parts = wan_parts(transformer=expert(0), transformer_2=expert(9), boundary=0.6)
+    adapter = Placed(parts, window_hw=(8, 8), window_frames=3, ghosts=1)
+    adapter.on_card, adapter.working = [], []
+    x = torch.randn(2, 16, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for _ in range(2):  # the next job begins with high noise again
+        placement.park(adapter, BY_NAME[name], str(CARD))
+        placement.settle(adapter, BY_NAME[name], str(CARD))
+        for sigma in (1.0, 0.9, 0.7, 0.5, 0.3):
+            adapter.denoised(x, sigma, COND, VIEWS)
+    assert adapter.on_card == [1] * 10
+    assert adapter.working == [0, 0, 0, 1, 1] * 2
+    assert parts.transformer_2.moves == 3  # to the card, away from it, and to it again
+
+
+def test_a_pair_of_experts_block_by_block_is_the_pair_that_stays():
+    def pair(name: str) -> torch.Tensor:
+        parts = wan_parts(transformer_2=wan_transformer(9), boundary=0.6)
+        adapter = WanAdapter(parts, window_hw=(8, 8), window_frames=3, ghosts=1)
+        placement.park(adapter, BY_NAME[name], "cpu")
+        placement.settle(adapter, BY_NAME[name], "cpu")
+        x = torch.randn(2, 16, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        return torch.stack([adapter.denoised(x, sigma, COND, VIEWS) for sigma in (0.7, 0.5)])
+
+    assert torch.equal(pair("offloaded"), pair("resident"))

@@ -89,8 +89,8 @@ INIT = ("image_encoder", "image_processor", "expand_timesteps")
 def test_a_picture_brought_to_life_is_the_librarys_own(scheduler) -> None:
     clip = {"image_encoder": tiny.clip_vision(), "image_processor": tiny.clip_processor()}
     network = tiny.wan_transformer(in_channels=36, image_dim=4)
-    parts = tiny.wan_parts(scheduler, transformer=network)
-    adapter = WanI2vAdapter(parts, **clip, **WINDOW)
+    parts = tiny.wan_parts(scheduler, transformer=network, **clip)
+    adapter = WanI2vAdapter(parts, **WINDOW)
     start, ours = run(adapter, adapter.view_control(WindowPictures(picture=as_tensor(picture()))))
     theirs = stock(WanImageToVideoPipeline, parts, start, image=picture(), **clip)
     assert golden.difference(ours, theirs) < 1e-5
