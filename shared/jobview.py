@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from .errors import PanoloomError, from_wire
 from .jobs import ArtifactRef, JobState, Progress
 from .messages import (
+    Evaluator,
     JobCancelled,
     JobFailed,
     JobFinished,
@@ -33,6 +34,7 @@ class JobView:
         preview_step: The step that preview shows; it changes with every new one.
         notice: Why the job was interrupted and goes on, or empty.
         error: What went wrong, once failed.
+        evaluators: Who evaluated its views, once finished.
     """
 
     job_id: str
@@ -47,6 +49,7 @@ class JobView:
     notice: str = ""
     artifact: ArtifactRef | None = None
     error: PanoloomError | None = None
+    evaluators: tuple[Evaluator, ...] = ()
 
     def apply(self, message: Message, parts: Sequence[bytes] = ()) -> bool:
         """Take in an event; False if it is not one of this job or was seen already."""
@@ -75,6 +78,7 @@ class JobView:
                 self.attempt, self.notice = message.attempt, message.reason
             case JobFinished():
                 self.state, self.artifact = JobState.FINISHED, message.artifact
+                self.evaluators = message.evaluators
             case JobFailed():
                 self.state = JobState.FAILED
                 self.error = from_wire(message.code, message.message, message.details)

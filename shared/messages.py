@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from .jobs import ArtifactRef, JobState, Progress
 
-PROTOCOL_VERSION: tuple[int, int] = (1, 2)
+PROTOCOL_VERSION: tuple[int, int] = (1, 3)
 MAX_CHUNK_BYTES = 4 * 1024 * 1024
 
 
@@ -60,6 +60,17 @@ class WorkerStatus:
     memory_total_bytes: int = 0
     memory_free_bytes: int = 0
     restarts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluator:
+    """Who evaluated views of a job: the worker itself ("worker"), a process beside it ("process")
+    or an actor of a cluster ("actor"), on what, and how many model calls it answered."""
+
+    place: str
+    device: str
+    evaluations: int = 0
+    is_lost: bool = False
 
 
 # Requests on the control socket ---------------------------------------------------------------
@@ -330,11 +341,12 @@ class JobResumed(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFinished(Message):
-    """Done. The last event of its job."""
+    """Done. The last event of its job; `evaluators` is empty where nothing had to be evaluated."""
 
     job_id: str
     seq: int = 0
     artifact: ArtifactRef
+    evaluators: tuple[Evaluator, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,6 +398,69 @@ class StopWorker(Message):
     """End, after the job in hand is let go."""
 
 
+# Between a worker and the processes that evaluate views for it (internal) ----------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadModel(Message):
+    """Bring this job's model, at a level of the memory ladder. Answered by ModelLoaded."""
+
+    spec: dict[str, Any]
+    level: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLoaded(Message):
+    """Ready. `numerics` is all that the last bits of an evaluation depend on, in words."""
+
+    pid: int
+    device: str
+    numerics: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepPrompt(Message):
+    """Keep an encoded prompt, by its hash, until the next LoadModel. Not answered."""
+
+    num_parts: ClassVar[int] = 1
+
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluate(Message):
+    """One model call on windows; the fields are those of the adapter's `ViewGeometry`."""
+
+    num_parts: ClassVar[int] = 1
+
+    prompt: str
+    sigma: float
+    fov_deg: float
+    yaw_deg: tuple[float, ...] = ()
+    pitch_deg: tuple[float, ...] = ()
+    frames: tuple[tuple[int, ...], ...] = ()
+    rings: tuple[str, ...] = ()
+    sigma_next: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated(Message):
+    """The windows, denoised."""
+
+    num_parts: ClassVar[int] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationFailed(Message):
+    """Answers LoadModel or Evaluate: an error of errors.py, or the device's memory ran out."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = field(default_factory=dict)
+    ran_out_of_memory: bool = False
+
+
 CONTROL_REQUESTS: tuple[type[Message], ...] = (
     Hello,
     SubmitJob,
@@ -423,7 +498,17 @@ EVENTS: tuple[type[Message], ...] = (
     JobCancelled,
 )
 LAST_EVENTS = (JobFinished, JobFailed, JobCancelled)
-INTERNAL: tuple[type[Message], ...] = (WorkerReady, RunJob, StopWorker)
+INTERNAL: tuple[type[Message], ...] = (
+    WorkerReady,
+    RunJob,
+    StopWorker,
+    LoadModel,
+    ModelLoaded,
+    KeepPrompt,
+    Evaluate,
+    Evaluated,
+    EvaluationFailed,
+)
 REGISTRY: dict[str, type[Message]] = {
     cls.__name__: cls for cls in (*CONTROL_REQUESTS, *BLOB_REQUESTS, *REPLIES, *EVENTS, *INTERNAL)
 }

@@ -13,6 +13,7 @@ TEXT = (Path(panoloom.shared.__file__).parent / "PROTOCOL.md").read_text(encodin
 STRUCTURES = (
     messages.JobSummary,
     messages.WorkerStatus,
+    messages.Evaluator,
     jobs.JobSpec,
     jobs.Reference,
     jobs.Place,
