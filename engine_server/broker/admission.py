@@ -120,6 +120,17 @@ def result_key(spec: JobSpec, worker: WorkerReady) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def key_of_finished(artifact: ArtifactRef, key: str) -> str:
+    """The key by which a finished result is found again; empty for one that is not.
+
+    A job whose weights were kept in 8 bits for want of memory is made anew when it is asked for
+    again: with more memory free its pictures are others.
+    """
+    told = json.loads((Path(artifact.folder) / "manifest.json").read_bytes())
+    changes = isinstance(told, dict) and not told.get("memory", {}).get("same_pictures", True)
+    return "" if changes else key
+
+
 def fault_of(artifact: ArtifactRef, library: Path) -> ArtifactWriteFailed | None:
     """What is wrong with a result that the worker says is finished; None when it is whole."""
     folder = Path(artifact.folder).resolve()

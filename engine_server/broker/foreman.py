@@ -38,7 +38,7 @@ from ...shared.messages import (
 )
 from ...shared.wire import decode, encode
 from ..room import write_failed
-from .admission import fault_of, is_intact, result_key
+from .admission import fault_of, is_intact, key_of_finished, result_key
 from .config import BrokerConfig
 from .crashes import CrashLedger
 from .process import WorkerProcess
@@ -278,7 +278,8 @@ class Foreman:
             case JobFinished():
                 error = fault_of(message.artifact, self._config.library)
                 if error is None:
-                    self._end_job(message, key=current.key)
+                    key = key_of_finished(message.artifact, current.key)
+                    self._end_job(message, key=key)
                 else:
                     self._end_job(_failed(current.job_id, error))
             case JobCancelled() if not current.is_cancelled:

@@ -22,6 +22,7 @@ from ...shared.remote import RemoteEngine
 from ...shared.wire import new_id
 from ..client import Engine
 from ..models import catalog
+from ..output import manifest
 from .access import add_engine_words, add_library_word, engine_or_own, library_of, remote_of
 from .dry_run import foretell
 from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED, WRONG_WORDS
@@ -176,12 +177,21 @@ def document(view: JobView) -> dict[str, Any]:
             "fps": artifact.fps,
             "loop": artifact.loop,
             "manifest_sha256": artifact.manifest_sha256,
+            "memory": memory_of(artifact),
             "notes": list(artifact.notes),
         }
     if view.error is not None:
         code, message, details = view.error.to_wire()
         plain["error"] = {"code": code, "message": message, "details": details}
     return plain
+
+
+def memory_of(artifact: ArtifactRef) -> dict[str, Any]:
+    """The level of the memory ladder at which a large model made it; empty for others."""
+    try:
+        return manifest.load_manifest(Path(artifact.folder)).get("memory", {})
+    except InvalidJob:  # of an engine elsewhere whose files are not here, or of another version
+        return {}
 
 
 def files_of(artifact: ArtifactRef) -> dict[str, str]:

@@ -56,6 +56,7 @@ class ArtifactWriter:
         made_with: What else shapes the bytes, plain data: model, revision, device, precision,
             numerics version, package versions.
         notes: Sentences for the user.
+        memory: See `manifest.manifest_bytes`.
         inspector: Sees the finished frames; its files, its notes and its summary become part of
             the result.
 
@@ -72,6 +73,7 @@ class ArtifactWriter:
         *,
         made_with: dict[str, Any],
         notes: tuple[str, ...] = (),
+        memory: dict[str, Any] | None = None,
         inspector: Inspector | None = None,
     ) -> None:
         if not is_job_id(job_id):
@@ -81,6 +83,7 @@ class ArtifactWriter:
         self._job_id = job_id
         self._made_with = made_with
         self._notes = notes
+        self._memory = memory
         self._measured: dict[str, float] = {}
         self._inspector = inspector
         self._quality: dict[str, Any] = {}
@@ -191,6 +194,7 @@ class ArtifactWriter:
                 measured=self._measured,
                 quality=self._quality,
                 sun=self._sun.told(),
+                memory=self._memory,
             )
             (self._partial / manifest.NAME).write_bytes(raw)
             _sync(self._partial)

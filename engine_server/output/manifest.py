@@ -50,11 +50,14 @@ def manifest_bytes(
     measured: dict[str, float] | None = None,
     quality: dict[str, Any] | None = None,
     sun: dict[str, Any] | None = None,
+    memory: dict[str, Any] | None = None,
 ) -> bytes:
     """The manifest of the files that lie in `folder`, as canonical JSON.
 
     Args:
         sun: The Sun lamp that the frames suggest, as `lights.SunFinder` tells it.
+        memory: The level of the memory ladder that a large model worked at. No part of a result's
+            identity: what changes pixels is told in `made_with` too.
     """
     paths = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
     return canonical_json(
@@ -77,6 +80,7 @@ def manifest_bytes(
             "projection": _FLAT.get(spec.surface, _PROJECTION),
             "colour": _COLOUR,
             "sun": sun,
+            "memory": memory or {},
             "notes": list(notes),
             "measured": measured or {},
             "quality": quality or {},

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 
 import pytest
 
-from panoloom.engine_server.broker.admission import admit
+from panoloom.engine_server.broker.admission import admit, key_of_finished
 from panoloom.engine_server.broker.blobs import BlobStore
 from panoloom.shared.errors import InvalidJob
-from panoloom.shared.jobs import Base, JobSpec
+from panoloom.shared.jobs import ArtifactRef, Base, JobSpec
 from panoloom.shared.latents import LatentsHead
 from panoloom.shared.messages import StoreBlob, SubmitJob
 
@@ -86,3 +87,22 @@ def test_latents_of_a_newer_panoloom_say_so(tmp_path):
     newer = LATENTS.replace(b'"format_version":"1"', b'"format_version":"9"')
     with pytest.raises(InvalidJob, match="Update Panoloom"):
         submitted(tmp_path, newer)
+
+
+@pytest.mark.parametrize(
+    ("memory", "key"),
+    [({}, "k"), ({"same_pictures": True}, "k"), ({"same_pictures": False}, "")],
+)
+def test_pictures_of_weights_in_8_bits_are_not_found_again(tmp_path, memory, key):
+    (tmp_path / "manifest.json").write_text(json.dumps({"memory": memory}), encoding="utf-8")
+    artifact = ArtifactRef(
+        job_id="a" * 32,
+        folder=str(tmp_path),
+        manifest_sha256="",
+        width=2,
+        height=1,
+        num_frames=1,
+        fps=8.0,
+        loop=True,
+    )
+    assert key_of_finished(artifact, "k") == key

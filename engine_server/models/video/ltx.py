@@ -92,6 +92,11 @@ class LtxAdapter:
         """What encodes and decodes, for what places it."""
         return self._codec.vae
 
+    @property
+    def seam_disagreement(self) -> float:
+        """By how much overlapping tiles differed in the last panorama; see `CausalCodec`."""
+        return self._codec.disagreement
+
     needs_picture = False
 
     @property

@@ -31,7 +31,7 @@ FADE = 2
 BEYOND = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class LtxCodec:
     """The autoencoder as the adapter uses it.
 
@@ -46,6 +46,7 @@ class LtxCodec:
         decode_time: Noise level the decoder is told, where it is told one (from version 0.9.1).
         decode_noise: Share of noise then mixed into the latents. It is the same for every latent
             frame, so that loops stay loops.
+        disagreement: See `ring_vae.CausalCodec`.
     """
 
     vae: Any
@@ -57,6 +58,7 @@ class LtxCodec:
     beyond: int = BEYOND
     decode_time: float = 0.05
     decode_noise: float = 0.025
+    disagreement: float = 0.0
 
     @property
     def ratio_s(self) -> int:
@@ -71,6 +73,7 @@ class LtxCodec:
     @torch.inference_mode()
     def decode(self, latents: Tensor, *, wraps: bool, loop: bool) -> Iterator[Tensor]:
         """``ratio_t * F`` frames ``[3, H, W]``, -1..1, of unscaled latents ``[C, F, h, w]``."""
+        self.disagreement = 0.0
         latents = self._noisy(latents)
         height, width = latents.shape[-2:]
         picture = TiledPicture(
@@ -87,6 +90,7 @@ class LtxCodec:
                 continue
             parts = [self._tile(seen, tile, count) for tile in picture.tiles]
             yield from picture.blend(parts).unbind(1)
+            self.disagreement = picture.disagreement
 
     @torch.inference_mode()
     def encode(self, frames: Tensor, *, wraps: bool) -> Tensor:

@@ -43,6 +43,7 @@ class CausalCodec:
     Attributes:
         disagreement: Mean difference, on -1..1, between a tile and what was made of its overlaps,
             in the last panorama that was decoded: the cross-check at the seam and between tiles.
+            0 after anything else was decoded.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class CausalCodec:
         Nothing longer than a chunk of ratio_t frames is held; several may be decoded in turn.
         """
         order = loop_order(latents.shape[1], self.ghosts) if loop else open_order(latents.shape[1])
+        self.disagreement = 0.0
         if wraps:
             yield from self._decode_tiles(latents, order)
             return
