@@ -26,12 +26,14 @@ class Preset:
         title: For the menu.
         about: A sentence for whoever has to choose.
         plays_on: Whether it is a film that can be played for a wished time.
+        has_light: Whether it holds estimated light, and so a sun to place.
     """
 
     name: str
     title: str
     about: str
     plays_on: bool = True
+    has_light: bool = False
 
 
 PRESETS = (
@@ -43,9 +45,23 @@ PRESETS = (
     Preset("youtube", "YouTube", "A film to upload: rich, since YouTube encodes it anew"),
     Preset("web-safe", "Any Browser", "A film that every browser and phone plays, 4096 wide"),
     Preset("web", "Web Page", "A folder with the page and its film, for any static host", False),
-    Preset("blender-hdr", "Blender HDR", "A film that lights a World in Blender 5 and newer"),
-    Preset("hdri", "HDRI", "A folder of EXR frames with estimated highlights", plays_on=False),
+    Preset(
+        "blender-hdr",
+        "Blender HDR",
+        "A film that lights a World in Blender 5 and newer",
+        has_light=True,
+    ),
+    Preset(
+        "hdri",
+        "HDRI",
+        "A folder of EXR frames with estimated highlights",
+        plays_on=False,
+        has_light=True,
+    ),
 )
+WIDTHS = (1024, 2048, 4096, 5760, 7680, 8192, 16384)
+SIZES = (("", "As the Loop"), *((f"{w}x{w // 2}", f"{w} x {w // 2}") for w in WIDTHS))
+SUNS = (("", "As Suits"), ("picture", "In the Picture"), ("lamp", "Left to a Lamp"))
 CODECS = (("", "As Suits"), ("hevc", "HEVC"), ("av1", "AV1"), ("h264", "H.264"))
 IN_THE_PANEL = {
     "without --force": "without the tick “Replace”",
@@ -54,7 +70,7 @@ IN_THE_PANEL = {
     "Leave --seconds out": "Set “Seconds” to 0",
     "--seconds 60 plays": "“Seconds” plays",
     ": --codec": ": choose it in “Codec”, as",
-    "a smaller --size": "a smaller loop",
+    "a smaller --size": "a smaller “Size”",
 }
 """What the engine's sentences say of its command line, and what is said here."""
 
@@ -70,6 +86,8 @@ class ExportWish:
         seconds: Play the loop on for so long; 0: once.
         yaw_deg: What is turned into the middle.
         codec: One of `CODECS`; empty: the preset's first.
+        size: One of `SIZES`; empty: the loop's own.
+        sun: One of `SUNS`, where light is estimated; empty: as suits the preset.
         fit: Make it smaller where it is too large for the preset.
         replace: Replace what is there.
     """
@@ -80,6 +98,8 @@ class ExportWish:
     seconds: float = 0.0
     yaw_deg: float = 0.0
     codec: str = ""
+    size: str = ""
+    sun: str = ""
     fit: bool = False
     replace: bool = False
 
@@ -187,13 +207,18 @@ class Export:
 
 def command_words(wish: ExportWish) -> list[str]:
     """The engine's command line, without the program."""
+    preset = preset_of(wish.preset)
     words = ["export", str(wish.folder), "--preset", wish.preset, "--out", str(wish.out), "--json"]
-    if wish.seconds > 0 and preset_of(wish.preset).plays_on:
+    if wish.seconds > 0 and preset.plays_on:
         words += ["--seconds", f"{wish.seconds:g}"]
     if wish.yaw_deg:
         words.append(f"--yaw={wish.yaw_deg:g}")
-    if wish.codec and preset_of(wish.preset).plays_on:
+    if wish.codec and preset.plays_on:
         words += ["--codec", wish.codec]
+    if wish.size:
+        words += ["--size", wish.size]
+    if wish.sun and preset.has_light:
+        words += ["--sun", wish.sun]
     if wish.fit:
         words.append("--fit")
     if wish.replace:

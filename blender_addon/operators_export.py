@@ -79,11 +79,11 @@ def why_not(scene: bpy.types.Scene) -> str:
 
 def out_of(scene: bpy.types.Scene) -> Path | None:
     """The folder an export of the scene's loop goes to; None while there is no loop."""
-    chosen, folder = scene.panoloom.export_folder, world.folder_of(scene.world)
+    wished, folder = scene.panoloom.export_folder, world.folder_of(scene.world)
     if folder is None:
         return None
-    if chosen:
-        return Path(bpy.path.abspath(chosen))
+    if wished:
+        return Path(bpy.path.abspath(wished))
     return export.default_out(folder, bpy.data.filepath)
 
 
@@ -98,10 +98,17 @@ def wish_of(scene: bpy.types.Scene) -> export.ExportWish | None:
         out=out,
         seconds=mine.export_seconds,
         yaw_deg=math.degrees(mine.export_yaw),
-        codec="" if mine.export_codec == "ANY" else mine.export_codec,
+        codec=chosen(mine.export_codec),
+        size=chosen(mine.export_size),
+        sun=chosen(mine.export_sun),
         fit=mine.export_fit,
         replace=mine.export_replace,
     )
+
+
+def chosen(item: str) -> str:
+    """What was chosen of a menu whose first item leaves it to the engine; empty for that."""
+    return "" if item == "ANY" else item
 
 
 def look() -> float | None:

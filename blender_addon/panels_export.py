@@ -32,6 +32,9 @@ def _draw_wish(layout: bpy.types.UILayout, scene: bpy.types.Scene, width: int) -
     if preset.plays_on:
         rows.prop(settings, "export_seconds")
         rows.prop(settings, "export_codec")
+    rows.prop(settings, "export_size")
+    if preset.has_light:
+        rows.prop(settings, "export_sun")
     rows.prop(settings, "export_yaw")
     rows.prop(settings, "export_folder")
     rows.prop(settings, "export_fit")

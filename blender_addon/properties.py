@@ -61,6 +61,22 @@ CODEC_ITEMS = [
     (name or "ANY", title, f"The film in {title}" if name else "The first that the player takes")
     for name, title in export.CODECS
 ]
+EXPORT_SIZE_ITEMS = [
+    (name or "ANY", title, f"{title} pixels" if name else "No pixel is made larger or smaller")
+    for name, title in export.SIZES
+]
+SUN_ITEMS = [
+    (name or "ANY", title, about)
+    for (name, title), about in zip(
+        export.SUNS,
+        (
+            "In the picture where its format holds a sun, else left to a lamp",
+            "As bright as the format allows",
+            "The picture keeps the sky's light; Place the Sun adds the lamp",
+        ),
+        strict=True,
+    )
+]
 
 
 def _turned(settings: PanoloomSettings, _context: bpy.types.Context) -> None:
@@ -123,6 +139,11 @@ class PanoloomSettings(bpy.types.PropertyGroup):
     )
     ground: StringProperty(
         name="Ground", description="What is down there; empty: as the prompt says", maxlen=4000
+    )
+    model: StringProperty(
+        name="Model",
+        description="What makes the pictures, one of the engine's models",
+        default=core.DEFAULT_MODEL,
     )
     seed: IntProperty(
         name="Seed",
@@ -233,6 +254,15 @@ class PanoloomSettings(bpy.types.PropertyGroup):
     export_codec: EnumProperty(
         name="Codec", description="How the film is packed", items=CODEC_ITEMS, default="ANY"
     )
+    export_size: EnumProperty(
+        name="Size", description="Of a frame of the export", items=EXPORT_SIZE_ITEMS, default="ANY"
+    )
+    export_sun: EnumProperty(
+        name="Sun",
+        description="Where the light of the sun goes, which the loop's picture cannot hold",
+        items=SUN_ITEMS,
+        default="ANY",
+    )
     export_yaw: FloatProperty(
         name="Middle",
         description="What lies so far to the right of the loop's middle comes into the middle of "
@@ -283,6 +313,7 @@ def settings_of(scene: bpy.types.Scene) -> core.SceneSettings:
         scene_fps=scene.render.fps / scene.render.fps_base,
         steps=mine.steps,
         guidance_scale=mine.guidance_scale,
+        model=mine.model,
         use_reference=mine.use_reference,
         strength=mine.strength,
     )
@@ -294,6 +325,7 @@ def reuse(scene: bpy.types.Scene, spec: JobSpec) -> None:
     mine.prompt_text = None
     mine.prompt, mine.negative_prompt = spec.prompt, spec.negative_prompt
     mine.style = "NONE"
+    mine.model = spec.model
     mine.sky, mine.horizon, mine.ground = spec.sky, spec.horizon, spec.ground
     mine.seed = min(spec.seed, 2**31 - 1)
     mine.steps, mine.guidance_scale = spec.steps, spec.guidance_scale

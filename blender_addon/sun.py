@@ -53,14 +53,14 @@ def read_sun(path: Path) -> Sun:
     if not sun:
         raise InvalidJob(
             f"{path.name} knows of no sun: none was found in the loop, or it was exported without "
-            "light. Export it with --preset blender-hdr.",
+            "light. Export it for Blender HDR.",
             field="filepath",
         )
     found = _sun(sun, path)
     if found.strength <= 0.01 * float(sun["illuminance"]):
         raise InvalidJob(
             "The picture has all of the sun's light already; a lamp would double it. Export with "
-            "--sun lamp to leave it out.",
+            "the sun left to a lamp.",
             field="filepath",
         )
     return found

@@ -34,6 +34,8 @@ def test_what_was_made_is_named_with_its_notes_and_replace_holds_once(facts):
     assert words[0] == "export"
     assert words[words.index("--preset") + 1] == "quest3"
     assert words[words.index("--seconds") + 1] == "60"
+    assert words[words.index("--size") + 1] == "4096x2048"
+    assert "--sun" not in words  # of this preset's film there is no light to place
     assert "--force" in words
     assert facts["tick_is_taken_back"]
 

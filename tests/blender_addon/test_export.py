@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from panoloom.blender_addon import export
 from panoloom.blender_addon.export import Export, ExportWish, command_words, read_log, why_not
 from panoloom.engine_server import cli
-from panoloom.engine_server.commands.export import Meter
+from panoloom.engine_server.commands.export import Meter, read_size
 from panoloom.engine_server.output.artifact import ArtifactWriter
 from panoloom.engine_server.output.export.encodings import LABELS
 from panoloom.engine_server.output.export.presets import PRESETS
@@ -27,6 +28,18 @@ def test_the_panel_has_every_preset_and_codec_of_the_engine():
     kinds = {preset.name: preset.kind == "video" for preset in PRESETS}
     assert {preset.name: preset.plays_on for preset in export.PRESETS} == kinds
     assert {name for name, _ in export.CODECS if name} == set(LABELS)
+    has_light = {preset.name: preset.hdr for preset in PRESETS}
+    assert {preset.name: preset.has_light for preset in export.PRESETS} == has_light
+
+
+def test_every_size_and_sun_of_the_panel_is_one_of_the_command_lines():
+    for size, _ in export.SIZES[1:]:
+        wish = replace(WISH, preset="hdri", size=size)
+        assert read_size(cli.parser().parse_args(command_words(wish)).size)[0] in export.WIDTHS
+    for sun, _ in export.SUNS[1:]:
+        options = cli.parser().parse_args(command_words(replace(WISH, preset="hdri", sun=sun)))
+        assert options.sun == sun
+    assert "--sun" not in command_words(replace(WISH, sun="lamp"))  # a film without light
 
 
 def test_words_of_the_panel_mean_the_same_on_the_command_line():
@@ -50,6 +63,7 @@ def test_words_of_the_panel_mean_the_same_on_the_command_line():
 def test_nothing_is_replaced_played_on_or_shrunk_unless_asked():
     options = cli.parser().parse_args(command_words(WISH))
     assert (options.force, options.fit, options.seconds, options.yaw) == (False, False, None, 0)
+    assert (options.size, options.sun) == (None, None)
 
 
 def test_a_folder_is_not_asked_to_play_on():

@@ -88,6 +88,7 @@ def main(folder: str) -> dict[str, object]:
     facts["idle"] = draw()
     settings = scene.panoloom
     settings.export_folder, settings.export_replace = str(out), True
+    settings.export_size, settings.export_sun = "4096x2048", "lamp"
     becomes(MADE)
     facts["reveal_before"] = why_not(bpy.ops.panoloom.reveal_export)
     bpy.ops.panoloom.export()
