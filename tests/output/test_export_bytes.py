@@ -1,0 +1,121 @@
+"""Films of an export as bytes: the same twice, closed groups, nothing before time 0."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import struct
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from av.codec import CodecContext
+
+from panoloom.engine_server.output.boxes import read_index
+from panoloom.engine_server.output.export.encodings import REPEATABLE_AREA, encoding_of
+from panoloom.engine_server.output.export.presets import PRESETS, find_preset
+from panoloom.engine_server.output.export.unroll import unroll
+from panoloom.engine_server.output.video import VideoWriter
+
+FPS = Fraction(8)
+NUM_FRAMES = 10
+M_PERTURB = -6
+"""Of glibc's mallopt: what fresh memory is filled with."""
+FILMS = [(p.name, codec) for p in PRESETS if p.kind == "video" for codec in p.codecs]
+
+
+def frames(width, height):
+    """Waves and grain that move: enough for every bit rate to be held."""
+    rng = np.random.default_rng(3)
+    row, column = np.mgrid[0:height, 0:width]
+    grain = rng.random((height, width, 3), dtype=np.float32) * 0.2
+    for index in range(NUM_FRAMES):
+        wave = 0.5 + 0.3 * np.sin((column + 5 * index) / 17 + row / 11)
+        moved = wave[..., None].astype(np.float32) + np.roll(grain, 3 * index, axis=1)
+        yield np.clip(moved, 0.0, 1.0)
+
+
+def encode(path, preset, codec, *, width=320, height=160):
+    size = {"width": width, "height": height, "fps": FPS}
+    encoding = encoding_of(find_preset(preset), codec, **size, num_frames=NUM_FRAMES)
+    with VideoWriter(path, **size, encoding=encoding) as video:
+        for frame in frames(width, height):
+            video.add(frame)
+    return path
+
+
+def fill_fresh_memory_with(value):
+    try:
+        ctypes.CDLL(None).mallopt(M_PERTURB, value)
+    except (AttributeError, TypeError, OSError):
+        return  # another C library: memory is as it comes
+
+
+@pytest.mark.parametrize(
+    ("preset", "codec"), [("web-safe", "h264"), ("blender-hdr", "hevc"), ("quest3", "av1")]
+)
+def test_the_same_frames_give_the_same_bytes_whatever_fresh_memory_holds(preset, codec, tmp_path):
+    hashes = set()
+    try:
+        for value in (33, 200):
+            fill_fresh_memory_with(value)
+            path = encode(tmp_path / f"{value}.mp4", preset, codec)
+            hashes.add(hashlib.sha256(path.read_bytes()).hexdigest())
+    finally:
+        fill_fresh_memory_with(0)
+    assert len(hashes) == 1
+
+
+@pytest.mark.parametrize(("codec", "word"), [("h264", "threads=1"), ("hevc", "pools=none")])
+def test_only_large_frames_are_coded_by_as_many_threads_as_there_are_cores(codec, word):
+    def words(width):
+        size = {"width": width, "height": width // 2, "fps": FPS, "num_frames": 8}
+        return " ".join(encoding_of(find_preset("quest3"), codec, **size).options.values())
+
+    assert word in words(2048).replace(":", " ")
+    assert 2048 * 1024 == REPEATABLE_AREA
+    assert word not in words(4096)
+
+
+def pictures(context, packets):
+    """Decoded luma, frame by frame."""
+    found = [frame for packet in packets for frame in context.decode(packet)]
+    found += context.decode(None)
+    return [frame.to_ndarray()[: frame.height].copy() for frame in found]
+
+
+def decoder(stream):
+    made = CodecContext.create(stream.codec_context.name, "r")
+    made.extradata = stream.codec_context.extradata
+    return made
+
+
+@pytest.mark.parametrize(("preset", "codec"), FILMS)
+def test_groups_are_closed_and_as_short_as_the_preset_says(preset, codec, tmp_path):
+    path = encode(tmp_path / "film.mp4", preset, codec, width=128, height=64)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        whole = pictures(decoder(stream), packets)
+        keys = [index for index, packet in enumerate(packets) if packet.is_keyframe]
+        for start in keys:  # a player may begin at any: nothing before is asked for
+            alone = pictures(decoder(stream), packets[start:])
+            assert all(np.array_equal(a, b) for a, b in zip(alone, whole[start:], strict=True))
+    longest = max(b - a for a, b in zip(keys, [*keys[1:], NUM_FRAMES], strict=True))
+    assert keys[0] == 0
+    assert longest <= find_preset(preset).gop_s * FPS
+    assert [packet.dts for packet in packets] == [packet.pts for packet in packets]
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc", "av1"])
+def test_an_edit_list_skips_nothing(codec, tmp_path):
+    once = encode(tmp_path / "once.mp4", "quest3", codec, width=128, height=64)
+    unroll(once, tmp_path / "film.mp4", repeats=3)
+    moov, _ = read_index(tmp_path / "film.mp4")
+    track = next(box for box in moov.children if box.kind == b"trak")
+    edits = next((box for box in track.children if box.kind == b"edts"), None)
+    if edits is None:
+        return  # no list: it begins at its first picture
+    _, _, count, _, media_time = struct.unpack_from(">I4sxxxxIIi", edits.head)[:5]
+    assert (count, media_time) == (1, 0)
