@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from fractions import Fraction
 
@@ -13,6 +14,8 @@ import pytest
 from panoloom.engine_server.output.artifact import ArtifactWriter
 from panoloom.engine_server.output.export import run as export_run
 from panoloom.engine_server.output.export.run import ExportRequest, export, plan_export
+from panoloom.engine_server.output.exr import read_exr
+from panoloom.engine_server.output.hdr import Curve, expand
 from panoloom.engine_server.output.inspector import Inspection
 from panoloom.engine_server.output.spherical import Spherical, read_spherical
 from panoloom.shared.errors import ArtifactWriteFailed, InvalidJob
@@ -149,6 +152,29 @@ def test_an_hdri_is_a_folder_of_light_with_the_sun_in_it(request_for, loop):
     assert pixels[dark] == pytest.approx(before[dark], rel=1e-3)
 
 
+def test_exposure_holds_still_one_curve_maps_every_frame_of_the_loop(tmp_path):
+    """Clouds that grow and shrink, so that each frame by itself would ask for another exposure."""
+
+    def clouds(index):
+        row = np.linspace(0.02, 0.98, 64, dtype=np.float32)[:, None, None]
+        grown = np.clip(row + 0.4 * np.sin(index), 0.0, 1.0)
+        return np.broadcast_to(grown, (64, 128, 3)).astype(np.float32)
+
+    with ArtifactWriter(tmp_path, SPEC, "a" * 32, made_with={}) as writer:
+        writer.write(clouds(index) for index in range(NUM_FRAMES))
+        folder = tmp_path / writer.finish().folder
+    done = exported(ExportRequest(folder=folder, preset="hdri", out=tmp_path / "out"))
+    before, after = [], []
+    for index in range(NUM_FRAMES):
+        number = f"{index + 1:04d}.exr"
+        before.append(read_exr((folder / "frames" / f"loop_{number}").read_bytes()))
+        after.append(read_exr((done.path / "frames" / f"a-calm-sea_{number}").read_bytes()))
+    expected = expand(np.float32(before), Curve())
+    assert done.told["hdr"]["sun"] is None
+    assert np.float32(after) == pytest.approx(expected, rel=2e-3)
+    assert np.ptp(expected.mean(axis=(1, 2, 3))) > 0.5  # the loop itself does get brighter
+
+
 def test_a_film_is_unrolled_to_the_length_asked_for(request_for):
     done = exported(request_for("web-safe", seconds=1.0))
     assert "_loop1s_" in done.path.name
@@ -209,6 +235,26 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(request_for, monkeypatch):
     monkeypatch.setattr(export_run, "unroll", full)
     with pytest.raises(ArtifactWriteFailed, match=r"No space left.*--out"):
         exported(request)
+    assert names(request.out) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="limits of POSIX")
+@pytest.mark.parametrize("preset", ["web-safe", "quest3", "web", "hdri"])
+def test_when_no_more_can_be_written_in_mid_export_it_says_so_and_leaves_nothing(
+    preset, request_for
+):
+    import resource
+
+    request, steps = request_for(preset), []
+    plan = plan_export(request)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, hard))  # bytes a file: a disk that is full
+    try:
+        with pytest.raises(ArtifactWriteFailed, match=r"Free some room.*--out.*Nothing was left"):
+            export(plan, lambda *told: steps.append(told))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert steps  # work had begun
     assert names(request.out) == []
 
 
