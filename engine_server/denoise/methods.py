@@ -37,7 +37,10 @@ METHODS: dict[str, DenoiseStage] = {
     "independent": denoise_planar,
     "still": denoise_panorama,
 }
-"""`still` is `fused` without shifting: the views of its first step in every step, to measure by."""
+"""Those of the sphere and those of flat pictures: the two kinds of DynamicScaler fig. 1.
+
+`still` is `fused` without shifting: the views of its first step in every step, to measure by.
+"""
 
 PLANAR_MARGIN = 1
 """Cells at a window's border that `planar` leaves to the neighbour, for a third more windows.

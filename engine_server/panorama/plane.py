@@ -5,8 +5,9 @@ spans. Windows move by an offset; in the overlap of two neighbours the owner cha
 so every cell has exactly one owner at every offset: asserted.
 
 Source: section 3.1 and DynamicScaler fig. 3 (Liu et al. 2024): columns form a ring, rows have
-padding windows at the top and bottom. Differs in: windows are spread evenly over a ring, so that a
-size which they do not divide leaves nothing out, and a window owns only its own share.
+padding windows at the top and bottom; DynamicScaler fig. 4 shows the sizes it is for, wide, tall
+and all round. Differs in: windows are spread evenly over a ring, so that a size which they do not
+divide leaves nothing out, and a window owns only its own share.
 """
 
 from __future__ import annotations

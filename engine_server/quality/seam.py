@@ -2,7 +2,8 @@
 
 Everything is measured on the frames themselves, on at most `MAX_ROWS` evenly spaced rows, and
 beside each figure stands the same figure of the columns inside, because a difference of neighbours
-is not zero in a perfect ring.
+is not zero in a perfect ring. DynamicScaler fig. 7 (Liu et al. 2024) shows a seam by laying frames
+side by side; `album.py` shows it likewise.
 
 * end continuity: mean |I[:, 0] - I[:, W - 1]|, I in 0..1 (PanoWan, section 5.2); its ratio to the
   mean difference of neighbouring columns, rows weighed by solid angle, and that ratio's 95th

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ from panoloom.engine_server.denoise.methods import METHODS, plan_method
 from panoloom.engine_server.denoise.noise import normal_noise
 from panoloom.engine_server.denoise.paper import PaperMethod, PaperPlan
 from panoloom.engine_server.denoise.schedule import flow_sigmas, renoise
-from panoloom.engine_server.denoise.stages import first_state
+from panoloom.engine_server.denoise.stages import denoise_stages, first_state
 from panoloom.engine_server.denoise.windows import WindowModel
 from panoloom.engine_server.models.adapter import Cond, LatentSpec
 from panoloom.engine_server.panorama import erp
@@ -120,9 +121,23 @@ def test_every_equation_and_every_figure_of_the_method_is_named_in_code_and_docu
     for number in range(1, 6):
         assert f"DynamicScaler eq. {number}" in code
         assert f"eq. {number}" in page
-    for number in (2, 3, 5, 6):  # the mechanisms, and the long video of section 3.4
+    for number in range(1, 8):
         assert f"DynamicScaler fig. {number}" in code
         assert f"fig. {number}" in page
+
+
+def test_every_name_in_the_map_from_paper_to_code_is_there():
+    page = (ROOT / "docs" / "method.md").read_text()
+    rows = page.partition("## From the paper to the code")[2].partition("## ")[0].splitlines()[4:]
+    words = {word for row in rows for word in re.findall(r"`([^`]+)`", row)} - set(METHODS)
+    paths = {word for word in words if "/" in word}
+    assert {path for path in paths if not (ROOT / "engine_server" / path).is_file()} == set()
+    code = "".join(path.read_text() for path in sorted((ROOT / "engine_server").rglob("*.py")))
+    defined = set(re.findall(r"^ *(?:def |class )?(\w+)(?=[(:]|: | = )", code, re.MULTILINE))
+    modules = {path.stem for path in (ROOT / "engine_server").rglob("*.py")}
+    names = {part for word in words - paths if " " not in word for part in word.split(".")}
+    assert len(names) > 20
+    assert names - defined - modules == set()
 
 
 def test_eq_1_split_and_merge_are_inverse_and_cover_everything():
@@ -139,6 +154,29 @@ def test_eq_2_enlarged_picture_enters_a_stage_with_the_share_its_level_leaves():
     stage = Stage(width=256, height=128, steps=2, sigma_start=0.7)
     state = first_state(stage, SMALL, num_frames=5, init=picture, method="paper")
     assert torch.allclose(state.x[:CHANNELS], torch.tensor(0.3 * 2.0), atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["fused", "paper", "planar"])
+def test_eq_2_each_of_three_stages_starts_from_the_picture_of_the_one_below(method):
+    """The model paints stage k in colour k; stage k + 1 is to see that under its first noise."""
+    starts, fovs = (1.0, 0.7, 0.5), (90.0, 90.0, 53.0)
+    seen = {}
+
+    def function(x, sigma, cond):
+        seen.setdefault(sigma, float(x.mean()))
+        return torch.full_like(x, 1.0 + starts.index(sigma))
+
+    stages = [
+        Stage(width=width, height=width // 2, steps=1, sigma_start=start, fov_deg=fov)
+        for width, start, fov in zip((256, 384, 512), starts, fovs, strict=True)
+    ]
+    usual = {"cond": Cond(), "uncond": None, "guidance_scale": 1.0, "num_frames": 5, "seed": 1}
+    adapter = pointwise(function)
+    out = denoise_stages(stages, adapter=adapter, method=method, **usual).latents
+    assert out.shape == (CHANNELS, 5, 32, 64)
+    assert torch.allclose(out, torch.tensor(3.0), atol=1e-5)
+    expected = [(1 - start) * k for k, start in enumerate(starts)]
+    assert [seen[start] for start in starts] == pytest.approx(expected, abs=0.15)
 
 
 def test_eq_3_as_printed_is_not_the_inverse_of_its_own_definition():
@@ -245,12 +283,13 @@ def test_run_resumed_after_any_step_gives_the_same_bytes(done):
     assert torch.equal(run(pointwise(), x_init=states[done], start_step=done), whole)
 
 
-def test_kept_part_of_a_picture_survives():
+@pytest.mark.parametrize("frames", [1, 5], ids=["still", "moving"])
+def test_kept_part_of_a_picture_survives(frames):
     mask = torch.zeros(16, 32)
     mask[8:] = 1
-    keep = Keep(latents=torch.full((CHANNELS, 1, 16, 32), -0.5), mask=mask)
-    out = run(placed(), reference=keep)
-    assert torch.allclose(out[:, :, 8:], torch.full_like(out[:, :, 8:], -0.5), atol=1e-5)
+    given = normal_noise((CHANNELS, frames, 16, 32), seed=8)
+    out = run(placed(), reference=Keep(latents=given, mask=mask))
+    assert torch.allclose(out[:, :, 8:], given[:, :, 8:].expand(-1, 5, -1, -1), atol=1e-5)
     assert (out - moving_erp(16, 5))[:, :, :8].abs().max() < 1e-5
 
 
