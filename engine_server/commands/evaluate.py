@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...shared.errors import ArtifactWriteFailed
+from ...shared.errors import ArtifactWriteFailed, InvalidJob
+from ..output.manifest import NAME as MANIFEST
 from .exits import DONE
 
 if TYPE_CHECKING:
@@ -61,6 +62,12 @@ def run(options: argparse.Namespace) -> int:
     """Measure, write, report. The status is 0 whatever the verdict."""
     from ..quality.report import evaluate_video  # loads OpenCV and torch: not for --help
 
+    if options.out is not None and (options.out / MANIFEST).exists():
+        raise InvalidJob(
+            f"{options.out} is a result with a report of its own, and stays as it is. Name another "
+            "folder with --out.",
+            field="out",
+        )
     report = evaluate_video(
         options.path, fps=options.fps, loop=options.loop, surface=options.surface
     )

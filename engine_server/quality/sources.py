@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -57,8 +58,10 @@ def open_source(path: Path, *, fps: float | None = None, loop: bool | None = Non
     """What lies at `path`; `fps` and `loop` win over what the files say.
 
     Raises:
-        InvalidJob: Nothing there that can be measured.
+        InvalidJob: Nothing there that can be measured, or a rate that is none.
     """
+    if fps is not None and not (math.isfinite(fps) and fps > 0):
+        raise InvalidJob(f"Frames a second have to be a number above 0, not {fps:g}.", field="fps")
     if path.is_dir() and (path / NAME).is_file():
         return _result(path, fps, loop)
     if path.is_dir():

@@ -48,6 +48,20 @@ def test_evaluate_refuses_what_it_cannot_measure(tmp_path, capsys):
     assert "nothing.mp4 is no result" in capsys.readouterr().err
 
 
+def test_a_results_own_report_is_never_overwritten(stills, capsys):
+    (stills / "manifest.json").write_text("{}")
+    (stills / "quality.json").write_text("its own")
+    assert main(["evaluate", str(stills.parent), "--out", str(stills)]) == 2
+    assert "stays as it is" in capsys.readouterr().err
+    assert (stills / "quality.json").read_text() == "its own"
+
+
+@pytest.mark.parametrize("fps", ["0", "-8", "nan"])
+def test_a_rate_that_is_none_is_refused_and_not_replaced_by_another(fps, stills, capsys):
+    assert main(["evaluate", str(stills), f"--fps={fps}"]) == 2
+    assert "above 0" in capsys.readouterr().err
+
+
 def test_evaluate_says_where_a_report_cannot_be_written(stills, tmp_path, capsys):
     (tmp_path / "taken").write_text("a file")
     assert main(["evaluate", str(stills), "--out", str(tmp_path / "taken")]) == 3
