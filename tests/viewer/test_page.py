@@ -3,45 +3,14 @@
 from __future__ import annotations
 
 import re
-import threading
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import centre, in_headset, playing, served, shows
 
-from panoloom.engine_server.commands.view import open_server
 from panoloom.engine_server.viewer.page import PAGE, codec_string, page_bytes, read_film
 
-HEADSET = Path(__file__).with_name("headset.js").read_text(encoding="utf-8")
 DARK = 0.3
-
-
-@contextmanager
-def served(film, folder):
-    server, address = open_server(film, "a <b>sea", folder, lan=False, plain=False, port=0)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield address
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def colour(picture, x, y):
-    """Around a place, x and y as shares of the picture."""
-    row, column = int(y * picture.shape[0]), int(x * picture.shape[1])
-    return picture[row - 4 : row + 4, column - 4 : column + 4].mean(axis=(0, 1))
-
-
-def shows(found, expected):
-    return bool(np.abs(found - np.array(expected)).max() < 30)
-
-
-def playing(browser):
-    browser.until("document.getElementById('film').readyState >= 3 && panoloom.playing")
 
 
 def test_each_direction_shows_its_own_quarter(film, colours, browser, tmp_path):
@@ -52,14 +21,14 @@ def test_each_direction_shows_its_own_quarter(film, colours, browser, tmp_path):
             browser.value(f"panoloom.yaw = {yaw}")
             drawn = "requestAnimationFrame(() => requestAnimationFrame(done))"
             browser.value(f"new Promise((done) => {drawn}).then(() => true)")
-            assert shows(colour(browser.picture(), 0.5, 0.4), colours[yaw])
+            assert shows(centre(browser.picture(), y=0.4), colours[yaw])
 
 
 def test_up_is_the_sky_and_arrow_keys_turn(film, browser, tmp_path):
     with served(film("mono"), tmp_path) as address:
         browser.open(f"{address}#pitch=89&fov=60&yaw=1")
         playing(browser)
-        assert shows(colour(browser.picture(), 0.5, 0.4), (255, 255, 255))
+        assert shows(centre(browser.picture(), y=0.4), (255, 255, 255))
         before = browser.value("panoloom.yaw")
         browser.value("dispatchEvent(new KeyboardEvent('keydown', { key: 'ArrowRight' }))")
         assert browser.value("panoloom.yaw") == before + 5
@@ -101,15 +70,6 @@ def test_without_media_source_the_film_itself_is_repeated(film, browser, tmp_pat
         assert browser.value("document.getElementById('film').loop")
 
 
-def in_headset(browser, address, *, layers=False):
-    browser.value(f"window.name = '{'layers' if layers else ''}'")
-    browser.open(address, script=HEADSET)
-    playing(browser)
-    browser.until("!document.getElementById('vr').hidden")
-    browser.value("document.getElementById('vr').click()")
-    browser.until("['layer', 'webgl'].includes(panoloom.shown) && headset.session.frames > 5")
-
-
 def test_each_eye_of_a_headset_sees_its_half_and_a_turn_of_the_head_turns(
     film, colours, browser, tmp_path
 ):
@@ -121,7 +81,7 @@ def test_each_eye_of_a_headset_sees_its_half_and_a_turn_of_the_head_turns(
             browser.value(f"headset.yaw = {yaw}; headset.session.frames = 0")
             browser.until("headset.session.frames > 3")
             picture = browser.picture()
-            left, right = colour(picture, 0.25, 0.4), colour(picture, 0.75, 0.4)
+            left, right = (centre(picture, x=x, y=0.4) for x in (0.25, 0.75))
             assert shows(left, expected)
             assert shows(right, np.array(expected) * DARK)
 

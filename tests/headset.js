@@ -1,10 +1,10 @@
 // A headset for tests: navigator.xr with two eyes side by side on the canvas, 90 degrees each.
 (() => {
   const canvas = () => document.getElementById("view");
-  const headset = window.headset = { yaw: 0, layer: null, ended: 0 };
-  const columns = (yaw) => {
-    const c = Math.cos(yaw), s = Math.sin(yaw);
-    return [c, 0, -s, 0, 0, 1, 0, 0, s, 0, c, 0, 0, 0, 0, 1];
+  const headset = window.headset = { yaw: 0, pitch: 0, layer: null, ended: 0 };
+  const columns = (yaw, pitch) => {  // to the left and up, in radians
+    const c = Math.cos(yaw), s = Math.sin(yaw), d = Math.cos(pitch), t = Math.sin(pitch);
+    return [c, 0, -s, 0, s * t, d, c * t, 0, s * d, -t, c * d, 0, 0, 0, 0, 1];
   };
   class Session extends EventTarget {
     constructor(features) {
@@ -18,7 +18,7 @@
     requestAnimationFrame(call) {
       requestAnimationFrame((time) => {
         this.frames += 1;
-        const matrix = columns(-headset.yaw * Math.PI / 180);
+        const matrix = columns(-headset.yaw * Math.PI / 180, headset.pitch * Math.PI / 180);
         const projection = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, -1, -1, 0, 0, -0.1, 0];
         const views = ["left", "right"].map((eye) => ({ eye, projectionMatrix: projection, transform: { matrix } }));
         call(time, { getViewerPose: () => ({ views }) });
