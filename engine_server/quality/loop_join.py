@@ -9,6 +9,9 @@ Some place passes that by chance no more than 15 pairs allow, even in a perfect 
 also the excess of a pair, the largest of (D_t + floor) / (max over other pairs of D + floor) over
 the views or the regions, for the join and for every other pair. A join stands out whose excess is
 beyond that of all others.
+
+Mobius (2025) tells the mean squared difference of the first and the last frame, `ends_mse`. It is
+told here too, and judged by nobody: in a loop that moves it is not 0.
 """
 
 from __future__ import annotations
@@ -46,6 +49,7 @@ class LoopJoin:
         self._region_speeds: list[np.ndarray] = []
         self.join_field: np.ndarray | None = None
         self.largest_field: np.ndarray | None = None
+        self._ends_mse: float | None = None
 
     def add(self, pair: Pair, *, is_join: bool = False) -> None:
         """The next pair of neighbours."""
@@ -57,6 +61,8 @@ class LoopJoin:
         soft = _soft(self._canvas, pair.difference)
         if is_join:
             self.join_field = soft
+            ends = cv2.absdiff(pair.after.frame, pair.before.frame).astype(np.float32)
+            self._ends_mse = float(np.square(ends).mean(dtype=np.float64))
         elif self.largest_field is None:
             self.largest_field = soft
         else:
@@ -74,6 +80,7 @@ class LoopJoin:
         return {
             "has_join": True,
             "whole": whole,
+            "ends_mse": self._ends_mse,
             "worst_view": max(each["ratio"] for each in views),
             "mean_view": mean([each["ratio"] for each in views]),
             "worst_region": max(each["ratio"] for each in regions),

@@ -16,7 +16,12 @@ from .canvas import Canvas, row_weights
 from .figures import mean, median, top_share_mean
 from .flow import FlowField, speeds
 from .moments import Moment, Pair
+from .views import ANGLES, DOWN, HORIZON, UP
 
+FACE_WEIGHTS = np.array(
+    [1 / 3 if k in (UP, DOWN) else 1 / 12 if k in HORIZON else 0.0 for k in range(len(ANGLES))]
+)
+"""Of PanoWan (2025) and OmniFID; the six faces of a cube are among the 14 views."""
 VIEW_DEG = 90.0
 SAMPLED_FPS = 8.0
 DYNAMIC_THRESHOLD_PX = 6.0
@@ -32,15 +37,19 @@ MAWE_MIN_FLOW_PX = 0.5
 
 class Flickering:
     """(255 - mean |f_t - f_t+1|) / 255 on the frames themselves, pixel by pixel as VBench has it,
-    and with rows weighed by solid angle."""
+    and with rows weighed by solid angle; and with the weights of PanoWan's faces of a cube (a third
+    above, a third below, a twelfth for each side), on the views that are those faces."""
 
     def __init__(self, canvas: Canvas) -> None:
         self._weights = row_weights(canvas.height, is_sphere=canvas.is_sphere)
         self.levels: list[float] = []
         self._weighted: list[float] = []
+        self._by_faces: list[float] = []
 
     def add(self, pair: Pair) -> None:
         """One pair of neighbours."""
+        if pair.canvas.is_sphere:
+            self._by_faces.append(float(pair.view_differences @ FACE_WEIGHTS))
         change = cv2.absdiff(pair.after.frame, pair.before.frame)
         height = change.shape[0]
         rows = change.reshape(height, -1).mean(axis=1, dtype=np.float64)
@@ -49,11 +58,14 @@ class Flickering:
 
     def result(self) -> dict[str, Any]:
         """Scores 0..1, 1 is a still."""
-        if not self.levels:
-            return {"score": None, "score_weighted": None}
+        means = {
+            "score": mean(self.levels),
+            "score_weighted": mean(self._weighted),
+            "score_by_faces": mean(self._by_faces),
+        }
         return {
-            "score": (255.0 - float(np.mean(self.levels))) / 255.0,
-            "score_weighted": (255.0 - float(np.mean(self._weighted))) / 255.0,
+            name: None if levels is None else (255.0 - levels) / 255.0
+            for name, levels in means.items()
         }
 
 

@@ -16,6 +16,7 @@ def test_the_ratio_is_the_step_at_the_join_over_the_median_step():
     report = evaluate_frames([flat(100 + 2 * index) for index in range(9)], fps=FPS)
     join = report.metrics["loop_join"]
     assert join["whole"]["ratio"] == pytest.approx((16 + 0.1) / (2 + 0.1))
+    assert join["ends_mse"] == 256.0
     assert len(join["views"]) == 14
     assert len(join["regions"]) == 32
     for each in (*join["views"], *join["regions"]):
@@ -83,3 +84,7 @@ def test_a_freeze_at_the_join_is_a_jump_of_velocity(turning):
     frames = turning(15, 24.0)
     report = evaluate_frames([*frames, frames[0]], fps=FPS)
     assert report.figures()["velocity_jump"] == pytest.approx(1.0, abs=0.05)
+    velocity, rms_deg = report.metrics["velocity_dis"], 24 * np.sqrt(2 / 3)
+    assert velocity["jump_from_mean"] == pytest.approx(1.0, abs=0.05)
+    assert velocity["acceleration_deg_s2"] == pytest.approx(rms_deg * FPS**2, rel=0.1)
+    assert velocity["acceleration_interior_deg_s2"] < 0.2 * velocity["acceleration_deg_s2"]

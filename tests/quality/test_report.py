@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from panoloom.engine_server.quality.report import evaluate_frames
 from panoloom.shared.errors import InvalidJob
@@ -90,6 +92,32 @@ def test_pictures_are_those_of_the_video(jumping_loop):
     assert set(pictures) == {"slice", "seam", "zenith", "nadir", "join_map"}
     flat = [np.full((20, 60, 3), 9, np.uint8)] * 2
     assert set(evaluate_frames(flat, fps=FPS, surface="plane", loop=False).pictures) == {"slice"}
+
+
+def picture(data):
+    with Image.open(io.BytesIO(data)) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_slice_breaks_off_in_the_middle_where_the_loop_jumps(jumping_loop):
+    rows = picture(evaluate_frames(jumping_loop, fps=FPS).pictures["slice"])[:, 20:-20]
+    breaks = np.abs(np.diff(rows, axis=0)).mean(axis=(1, 2))
+    assert np.argmax(breaks) == len(rows) // 2 - 1
+
+
+def test_seam_is_shown_in_the_middle_and_each_pole_from_above_and_below():
+    frame = np.full((64, 128, 3), 60, np.uint8)
+    frame[:, 64:] = 180  # behind the viewer the bright half meets the dark one
+    frame[:8], frame[-8:] = (255, 0, 0), (0, 0, 255)
+    shown = evaluate_frames([frame] * 2, fps=FPS).pictures
+    seam = picture(shown["seam"])
+    half = seam.shape[1] // 2
+    assert seam[20:-20, : half - 8].mean() == pytest.approx(180, abs=3)
+    assert seam[20:-20, half + 8 :].mean() == pytest.approx(60, abs=3)
+    for name, colour in (("zenith", (255, 0, 0)), ("nadir", (0, 0, 255))):
+        pole = picture(shown[name])
+        middle = pole[len(pole) // 2 - 20 : len(pole) // 2 + 20, 120:160].mean(axis=(0, 1))
+        assert middle == pytest.approx(colour, abs=6)
 
 
 @pytest.mark.parametrize("frames", [[], [np.zeros((4, 8))], [np.zeros((4, 8, 4))]])

@@ -16,6 +16,7 @@ def test_flickering_is_one_less_the_mean_difference_in_shares_of_white():
     report = evaluate_frames([flat(100), flat(151), flat(100), flat(151)], fps=FPS, loop=False)
     assert report.metrics["flickering"]["score"] == pytest.approx(1 - 51 / 255)
     assert report.metrics["flickering"]["score_weighted"] == pytest.approx(1 - 51 / 255)
+    assert report.metrics["flickering"]["score_by_faces"] == pytest.approx(1 - 51 / 255)
 
 
 def test_the_pair_over_the_join_counts_in_a_loop():
@@ -35,6 +36,16 @@ def test_weighted_flickering_counts_a_pole_for_what_it_is():
     assert report.metrics["flickering"]["score_weighted"] == pytest.approx(1 - 100 * share / 255)
 
 
+def test_flickering_by_faces_of_a_cube_counts_the_upper_one_for_a_third():
+    """What lies above 45 degrees is a disc in the upper face, pi / 4 of it, and in no side."""
+    frame = flat(100, 128)
+    frame[:32] = 130
+    found = evaluate_frames([flat(100, 128), frame], fps=FPS, loop=False).metrics["flickering"]
+    assert found["score_by_faces"] == pytest.approx(1 - 30 * np.pi / 4 / 3 / 255, abs=4e-4)
+    ring = evaluate_frames([frame[:64]] * 2, fps=FPS, surface="ring").metrics["flickering"]
+    assert (ring["score"], ring["score_by_faces"]) == (1.0, None)
+
+
 def test_a_still_flickers_not_and_moves_not():
     figures = evaluate_frames([flat(90)] * 4, fps=FPS).figures()
     assert figures["flickering"] == 1.0
@@ -46,6 +57,8 @@ def test_a_still_flickers_not_and_moves_not():
 def test_speed_is_that_of_the_turning_times_the_mean_cosine_of_pitch(turning):
     report = evaluate_frames(turning(5, 3.0, 128), fps=FPS, loop=False)
     assert report.figures()["motion_deg_s"] == pytest.approx(24 * np.pi / 4, rel=0.05)
+    spread = 24 * np.sqrt(2 / 3 - (np.pi / 4) ** 2)
+    assert report.metrics["warp_dis"]["speed_spread_deg_s"] == pytest.approx(spread, rel=0.1)
 
 
 @pytest.mark.parametrize(("step_deg", "is_dynamic"), [(1.5, 0.0), (3.0, 1.0)])
@@ -94,3 +107,17 @@ def test_mawe_of_pure_motion_is_next_to_nothing_and_of_stills_is_clamped(turning
     clamped = evaluate_frames(stills, fps=FPS, loop=False).metrics["warp_dis"]
     assert clamped["clamped_pairs"] == 2
     assert clamped["mawe_dis"] == pytest.approx(100 / (9.5 * 0.5))
+
+
+def test_mawe_is_the_squared_error_of_the_pushed_frame_over_nine_and_a_half_times_the_motion(
+    turning,
+):
+    """Turned by two pixels, and lighter by 10 levels every other frame: 100 over the motion."""
+    step_deg = 360 / 256 * 2
+    frames = [
+        np.clip(frame.astype(int) + 10 * (index % 2), 0, 255).astype(np.uint8)
+        for index, frame in enumerate(turning(4, step_deg, 128))
+    ]
+    found = evaluate_frames(frames, fps=FPS, loop=False).metrics["warp_dis"]["mawe_dis"]
+    motion_px = step_deg * 720 / 90 * np.pi / 4
+    assert found == pytest.approx(100 / (9.5 * motion_px), rel=0.1)
