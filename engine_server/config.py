@@ -14,8 +14,13 @@ from pathlib import Path
 
 import platformdirs
 
+from ..shared.errors import InvalidJob
+
 LIBRARY_VARIABLE = "PANOLOOM_LIBRARY"
 MODELS_VARIABLE = "PANOLOOM_MODELS"
+EXECUTORS_VARIABLE = "PANOLOOM_EXECUTORS"
+GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
+"""Which GPUs a process sees, as the driver's library names it."""
 HUB_VARIABLE = "HF_ENDPOINT"
 """The mirror that models are fetched from, as the hub's own library names it."""
 HUB = "https://huggingface.co"
@@ -39,6 +44,59 @@ class EngineConfig:
         environ = os.environ if environ is None else environ
         chosen = library or environ.get(LIBRARY_VARIABLE) or default_library()
         return EngineConfig(library=Path(chosen).expanduser().absolute())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executors:
+    """Who evaluates the views of a job; changes nothing in the pictures.
+
+    Attributes:
+        count: How many at once; 0 is one a GPU for models that run on GPUs, else one.
+        cluster: Address of a Ray cluster whose actors evaluate: "auto" for the one this machine
+            belongs to, "local" for one that is started here. Empty: this machine's processes.
+    """
+
+    count: int = 0
+    cluster: str = ""
+
+    @staticmethod
+    def read(
+        *, count: int | None = None, cluster: str = "", environ: Mapping[str, str] | None = None
+    ) -> Executors:
+        """What is in force: arguments win over PANOLOOM_EXECUTORS, which wins over the default.
+
+        Raises:
+            InvalidJob: The variable is no number.
+        """
+        environ = os.environ if environ is None else environ
+        said = environ.get(EXECUTORS_VARIABLE, "").strip()
+        if count is None and said and not said.isdecimal():
+            raise InvalidJob(
+                f"{EXECUTORS_VARIABLE} is {said!r}; it should be a number of executors, 0 for one "
+                "a GPU.",
+                field="executors",
+            )
+        return Executors(count=int(said or 0) if count is None else count, cluster=cluster)
+
+    def words(self) -> tuple[str, ...]:
+        """As the worker's command takes them."""
+        counted = ("--executors", str(self.count)) if self.count else ()
+        return (*counted, *(("--cluster", self.cluster) if self.cluster else ()))
+
+
+def seeing_gpu(index: int, count: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables of this process for one that is to see a single GPU.
+
+    Args:
+        index: Which of those that this process sees; after the last comes the first again.
+        count: How many it sees; 0 changes nothing.
+    """
+    environ = dict(os.environ if environ is None else environ)
+    if count:
+        listed = [name for name in environ.get(GPUS_VARIABLE, "").split(",") if name.strip()]
+        seen = listed or [str(number) for number in range(count)]
+        environ[GPUS_VARIABLE] = seen[index % len(seen)].strip()
+    return environ
 
 
 def default_library() -> Path:

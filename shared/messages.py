@@ -65,12 +65,13 @@ class WorkerStatus:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluator:
     """Who evaluated views of a job: the worker itself ("worker"), a process beside it ("process")
-    or an actor of a cluster ("actor"), on what, and how many model calls it answered."""
+    or an actor of a cluster ("actor"), on what, and how many model calls it answered. `note` says
+    why it no longer takes part, or is empty."""
 
     place: str
     device: str
     evaluations: int = 0
-    is_lost: bool = False
+    note: str = ""
 
 
 # Requests on the control socket ---------------------------------------------------------------

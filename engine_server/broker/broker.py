@@ -87,7 +87,8 @@ class Broker:
         self._config = config
         self._plan = plan
         self._models = models
-        self._command = list(worker_command) if worker_command else default_command()
+        command = worker_command or default_command()
+        self._command = [*command, *config.worker_words]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self.session = new_id()

@@ -32,6 +32,7 @@ class BrokerConfig:
         idle_worker_s: A worker without work for so long is ended, which gives all memory back.
             None keeps it.
         max_crashes: So many crashes at the same point of a job fail the job.
+        worker_words: What the worker's command takes besides: who evaluates views.
         handles_signals: End gracefully at SIGINT and SIGTERM, where this is the main thread.
     """
 
@@ -48,6 +49,7 @@ class BrokerConfig:
     cancel_grace_s: float = 30.0
     idle_worker_s: float | None = 900.0
     max_crashes: int = 3
+    worker_words: tuple[str, ...] = ()
     handles_signals: bool = True
 
     @property

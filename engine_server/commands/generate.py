@@ -18,12 +18,22 @@ from ...shared.errors import (
 from ...shared.fetching import Fetch
 from ...shared.jobs import ArtifactRef, JobState
 from ...shared.jobview import JobView
+from ...shared.plain import to_plain
 from ...shared.remote import RemoteEngine
 from ...shared.wire import new_id
 from ..client import Engine
+from ..config import Executors
 from ..models import catalog
 from ..output import manifest
-from .access import add_engine_words, add_library_word, engine_or_own, library_of, remote_of
+from .access import (
+    add_engine_words,
+    add_executor_words,
+    add_library_word,
+    asked_executors,
+    engine_or_own,
+    library_of,
+    remote_of,
+)
 from .dry_run import foretell
 from .exits import CANNOT, DONE, INTERRUPTED, JOB_FAILED, WRONG_WORDS
 from .phase_clock import PhaseClock
@@ -47,6 +57,7 @@ def add_to(commands: Any) -> None:
     add_job_words(parser)
     add_library_word(parser, "--out", "--library")
     add_engine_words(parser)
+    add_executor_words(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     dry = "only say what it needs of memory, disk and time, and how it would be done here"
     parser.add_argument("--dry-run", action="store_true", help=dry)
@@ -58,12 +69,19 @@ def run(options: argparse.Namespace) -> int:
     if options.dry_run:
         return foretell(options)
     remote = remote_of(options)
+    executors = asked_executors(options)
     request = request_from(options, is_elsewhere=remote is not None)
-    return make(request, library_of(options), as_json=options.json, remote=remote)
+    library = library_of(options)
+    return make(request, library, as_json=options.json, remote=remote, executors=executors)
 
 
 def make(
-    request: Request, library: Path, *, as_json: bool, remote: RemoteEngine | None = None
+    request: Request,
+    library: Path,
+    *,
+    as_json: bool,
+    remote: RemoteEngine | None = None,
+    executors: Executors | None = None,
 ) -> int:
     """Have the request carried out, with a bar, and say how it ended; returns the exit status."""
     view, clock = JobView(job_id=new_id()), PhaseClock()
@@ -72,12 +90,12 @@ def make(
             machine = catalog.find(request.spec.model).pace.machine
             bar.say(f"This takes about {readable_time(request.estimate_s)} on {machine}.")
         try:
-            carry_out(library, request, view, bar, clock, remote)
+            carry_out(library, request, view, bar, clock, remote, executors)
         except EngineUnreachable:
             if view.seq == 0 or remote is not None:
                 raise
             bar.say("The engine has gone; going on with another.")
-            carry_out(library, request, view, bar, clock)
+            carry_out(library, request, view, bar, clock, executors=executors)
     return report(view, as_json=as_json, cost_s=clock.seconds())
 
 
@@ -88,12 +106,13 @@ def carry_out(
     bar: ProgressBar,
     clock: PhaseClock | None = None,
     remote: RemoteEngine | None = None,
+    executors: Executors | None = None,
 ) -> None:
     """Have an engine do the job, watch it to its end, and fetch its files from another machine.
 
     The id of the job is ours, so a second call after a lost engine goes on with the same job.
     """
-    with engine_or_own(library, remote) as engine:
+    with engine_or_own(library, remote, executors) as engine:
         try:
             for blob in request.blobs:
                 engine.store_blob(blob)
@@ -142,7 +161,8 @@ def report(view: JobView, *, as_json: bool, cost_s: dict[str, float] | None = No
     elif view.artifact is not None:
         for path in files_of(view.artifact).values():
             print(path)
-    for note in view.artifact.notes if view.artifact else ():
+    lost = [f"{one.place} {one.device}: {one.note}." for one in view.evaluators if one.note]
+    for note in (*(view.artifact.notes if view.artifact else ()), *lost):
         print(f"Note: {note}", file=sys.stderr)
     if view.state is JobState.FINISHED:
         return DONE
@@ -179,6 +199,7 @@ def document(view: JobView) -> dict[str, Any]:
             "manifest_sha256": artifact.manifest_sha256,
             "memory": memory_of(artifact),
             "notes": list(artifact.notes),
+            "evaluators": to_plain(view.evaluators),
         }
     if view.error is not None:
         code, message, details = view.error.to_wire()

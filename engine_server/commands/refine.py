@@ -15,7 +15,7 @@ from typing import Any
 from ...shared.errors import InvalidJob
 from ...shared.jobs import Base, JobSpec
 from ..models import catalog
-from .access import add_library_word, library_of
+from .access import add_executor_words, add_library_word, asked_executors, library_of
 from .generate import make
 from .request import Request, parse_size
 from .result import Result, read_result
@@ -40,6 +40,7 @@ def add_to(commands: Any) -> None:
         "--steps", type=int, metavar="N", help="denoising steps of each new stage (the model's)"
     )
     add_library_word(parser, "--out", "--library", default="where DIR lies")
+    add_executor_words(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
 
@@ -50,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
     size = parse_size(options.size)
     request = refined(result, size, sigma=options.sigma, steps=options.steps)
     library = result.folder.parent if options.library is None else library_of(options)
-    return make(request, library, as_json=options.json)
+    executors = asked_executors(options)
+    return make(request, library, as_json=options.json, executors=executors)
 
 
 def refined(

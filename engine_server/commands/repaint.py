@@ -11,7 +11,7 @@ from ...shared.errors import InvalidJob
 from ...shared.jobcheck import MAX_SEED, is_plane
 from ...shared.jobs import Base, Part, Place
 from ..models import catalog
-from .access import add_library_word, library_of
+from .access import add_executor_words, add_library_word, asked_executors, library_of
 from .directions import add_place_word, places_of
 from .generate import make
 from .request import Request
@@ -47,6 +47,7 @@ def add_to(commands: Any) -> None:
         help="noise level the part is brought to: below 1 something of it stays (%(default)g)",
     )
     add_library_word(parser, default="where DIR lies")
+    add_executor_words(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.set_defaults(run=run)
 
@@ -70,7 +71,8 @@ def run(options: argparse.Namespace) -> int:
     request = repainted(
         result, places[0], feather_deg=options.feather, seed=options.seed, sigma=options.sigma
     )
-    return make(request, library, as_json=options.json)
+    executors = asked_executors(options)
+    return make(request, library, as_json=options.json, executors=executors)
 
 
 def repainted(

@@ -15,7 +15,7 @@ from ...shared.remote import DEFAULT_PORT, REMOTE_KEY_NAME, parse_address
 from ..broker import Broker, BrokerConfig
 from ..broker.background import serve
 from ..config import engine_version
-from .access import add_library_word, library_of, make_broker
+from .access import add_executor_words, add_library_word, executors_of, library_of, make_broker
 from .exits import DONE, WRONG_WORDS
 
 
@@ -32,6 +32,7 @@ def add_to(commands: Any) -> None:
     idle = "seconds without work after which memory is given back, 0 never (%(default)g)"
     add("--idle", type=float, default=900.0, metavar="S", help=idle)
     add("--warm", action="store_true", help="start the worker now, not with the first job")
+    add_executor_words(parser)
     add("--verbose", action="store_true", help="log what happens on standard error")
     parser.set_defaults(run=run)
 
@@ -52,6 +53,7 @@ def run(options: argparse.Namespace) -> int:
         remote_key=key_file.expanduser().absolute() if options.listen else None,
         starts_worker_early=options.warm,
         idle_worker_s=options.idle if options.idle > 0 else None,
+        worker_words=executors_of(options).words(),
     )
     try:
         config.check_host()

@@ -10,9 +10,10 @@ counted, see `card.Build`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...shared.errors import OutOfMemory
+from ...shared.jobcheck import METHODS
 from ...shared.jobs import JobSpec
 from .card import GIB, Build, ModelCard
 
@@ -78,6 +79,11 @@ LEVELS = (
 )
 
 
+def find_level(name: str) -> Level:
+    """The level of that name."""
+    return next(level for level in LEVELS if level.name == name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
     """Memory that is free for us.
@@ -97,6 +103,20 @@ class Room:
     weight_bytes: int = 2
 
 
+def shared_room(room: Room, count: int, num_gpus: int = 0) -> Room:
+    """The share of each of `count` processes that hold a model of their own.
+
+    Main memory is cut evenly, a GPU among those that sit on it.
+
+    Args:
+        num_gpus: GPUs, of which `room` has one; 0: there is none.
+    """
+    host = room.host_bytes // count
+    on_a_gpu = -(-count // max(1, num_gpus))
+    device = host if room.shares else room.device_bytes // on_a_gpu
+    return replace(room, host_bytes=host, device_bytes=device)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """What a job takes at its worst moment, part by part.
@@ -104,7 +124,7 @@ class Needs:
     Attributes:
         device: Part -> bytes on the device at the moment that takes most.
         host: Part -> bytes of main memory.
-        moment: Which moment that is: "prompts", "denoise" or "decode".
+        moment: Which moment that is: "prompts", "reference", "denoise" or "decode".
     """
 
     device: dict[str, int] = field(default_factory=dict)
@@ -154,8 +174,12 @@ def needs(card: ModelCard, spec: JobSpec, level: Level, room: Room) -> Needs:
             "autoencoder": decoder,
             "evaluation": spec.view_batch * build.evaluation_bytes * weight_bytes // 2,
         },
-        "decode": {**working, "autoencoder": decoder, "decoding": build.decode_bytes},
+        "decode": {**working, "autoencoder": decoder, "decoding": _decoding_bytes(build, spec)},
     }
+    if spec.reference is not None:
+        resident = {} if level.encoder != "stays" else working
+        tile = max(build.decode_bytes, build.tile_bytes)
+        moments["reference"] = {**context, **resident, "autoencoder": decoder, "encoding": tile}
     if level.encoder == "first":
         moments["prompts"] = {**context, "text encoder": encoder}
     moment = max(moments, key=lambda name: sum(moments[name].values()))
@@ -164,6 +188,12 @@ def needs(card: ModelCard, spec: JobSpec, level: Level, room: Room) -> Needs:
         host=_host_parts(build, level, encoder, latents, weight_bytes),
         moment=moment,
     )
+
+
+def _decoding_bytes(build: Build, spec: JobSpec) -> int:
+    """Of decoding: view by view, or by tiles of what a method leaves as one picture."""
+    by_views = spec.method == METHODS[0]
+    return build.decode_bytes if by_views else max(build.decode_bytes, build.tile_bytes)
 
 
 def _denoiser_bytes(build: Build, level: Level, weight_bytes: int) -> int:

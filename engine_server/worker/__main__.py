@@ -8,13 +8,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 from pathlib import Path
 
 import torch
 
 from ...shared.connection import LOG_NAME, STATE_FOLDER
-from ...shared.errors import GenerationFailed, OutOfMemory, PanoloomError
+from ...shared.errors import PanoloomError
 from ...shared.jobs import ArtifactRef, JobSpec
 from ...shared.messages import (
     JobCancelled,
@@ -24,13 +23,19 @@ from ...shared.messages import (
     RunJob,
     WorkerReady,
 )
+from ..config import Executors, seeing_gpu
 from ..denoise.loop import Cancelled
 from ..machine import memory_bytes
 from ..panorama.views import forget_tables
+from . import cluster
+from .crew import Crew, Member
+from .faults import out_of_memory, unexpected
 from .generate import Job, Reporter, generate
 from .link import WorkerLink
 from .models import DEVICE, PRECISION, LoadedModels
 from .origin import NUMERICS_VERSION
+from .process_line import ProcessLine, evaluator_command
+from .remote_member import RemoteMember
 
 POLL_S = 5.0
 
@@ -41,11 +46,16 @@ def main() -> None:
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--keys", required=True, type=Path)
     parser.add_argument("--library", required=True, type=Path)
+    parser.add_argument("--executors", type=int, default=0)
+    parser.add_argument("--cluster", default="")
     options = parser.parse_args()
-    models = LoadedModels()
+    executors = Executors(count=options.executors, cluster=options.cluster)
+    models = LoadedModels(executors)
+    crew = crew_of(executors, str(options.library / STATE_FOLDER / LOG_NAME))
 
     def on_free(level: str) -> int:
         free(level, models)
+        crew.free(level)
         return _memory()[1]
 
     with WorkerLink(options.endpoint, options.keys, on_free=on_free) as link:
@@ -62,7 +72,24 @@ def main() -> None:
         while not link.is_closed:
             message = link.next_job(timeout_s=POLL_S)
             if message is not None:
-                run(message, options.library, models, link)
+                run(message, options.library, models, link, crew)
+    crew.close()
+
+
+def crew_of(executors: Executors, log: str) -> Crew:
+    """Those who evaluate beside this worker: processes, each with a GPU of its own, or actors."""
+
+    def start(index: int) -> Member:
+        count = torch.cuda.device_count()
+        number = (index + 1) % max(1, count)  # the first GPU is the worker's
+        line = ProcessLine(
+            evaluator_command(log),
+            environ=seeing_gpu(number, count),
+            where=f"GPU {number}:" if count else "",
+        )
+        return RemoteMember(line)
+
+    return Crew(executors, cluster.recruiter(executors) if executors.cluster else start, log)
 
 
 def free(level: str, models: LoadedModels) -> None:
@@ -79,7 +106,7 @@ def free(level: str, models: LoadedModels) -> None:
         torch.cuda.empty_cache()
 
 
-def run(message: RunJob, library: Path, models: LoadedModels, link: WorkerLink) -> None:
+def run(message: RunJob, library: Path, models: LoadedModels, link: WorkerLink, crew: Crew) -> None:
     """One job, from RunJob to its last event. The one seam where foreign errors become ours."""
     job_id = message.job_id
     reporter = Reporter(
@@ -97,20 +124,21 @@ def run(message: RunJob, library: Path, models: LoadedModels, link: WorkerLink) 
             blobs=library / STATE_FOLDER / "blobs",
             work_dir=Path(message.work_dir),
         )
-        artifact = made(job, models, reporter)
+        artifact = made(job, models, reporter, crew)
     except Cancelled:
         link.send(JobCancelled(job_id=job_id))
     except PanoloomError as why:
         link.fail(job_id, why)
     except MemoryError as why:
-        link.fail(job_id, _out_of_memory(why))
+        link.fail(job_id, out_of_memory(why))
     except Exception as why:
-        link.fail(job_id, _unexpected(why, library / STATE_FOLDER / LOG_NAME))
+        link.fail(job_id, unexpected(why, str(library / STATE_FOLDER / LOG_NAME)))
     else:
-        link.send(JobFinished(job_id=job_id, artifact=artifact))
+        done = JobFinished(job_id=job_id, artifact=artifact, evaluators=crew.evaluators())
+        link.send(done)
 
 
-def made(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
+def made(job: Job, models: LoadedModels, reporter: Reporter, crew: Crew) -> ArtifactRef:
     """The job's pictures; when memory runs out, from the last checkpoint at the next level.
 
     Raises:
@@ -118,7 +146,7 @@ def made(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
     """
     while True:
         try:
-            return generate(job, models, reporter)
+            return generate(job, models, reporter, crew)
         except (torch.OutOfMemoryError, MemoryError) as why:
             cause = repr(why)
         # Here the frames that held its tensors are gone.
@@ -129,26 +157,6 @@ def made(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
 def _memory() -> tuple[int, int]:
     """(total, free) bytes, 0 where the system does not tell."""
     return memory_bytes() or (0, 0)
-
-
-def _out_of_memory(why: BaseException) -> OutOfMemory:
-    return OutOfMemory(
-        "The machine has too little memory for this job. Ask for a smaller size or a shorter loop, "
-        "or close other programs.",
-        cause=repr(why),
-    )
-
-
-def _unexpected(why: Exception, log: Path) -> PanoloomError:
-    traceback.print_exception(why)  # into the worker's log
-    text = str(why)
-    if "out of memory" in text.lower() or "can't allocate memory" in text.lower():
-        return _out_of_memory(why)
-    return GenerationFailed(
-        f"The pictures could not be made: {type(why).__name__}: {text or 'no message'}. Try again, "
-        f"or ask for another size or length; if it stays, report it with the end of {log}.",
-        log=str(log),
-    )
 
 
 if __name__ == "__main__":

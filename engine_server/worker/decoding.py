@@ -18,10 +18,13 @@ from torch import Tensor
 
 from ..denoise.finish import Finished, ViewLatents
 from ..models.adapter import Adapter
-from ..models.tiles import flat_tiles
+from ..models.tiles import FlatTile, flat_tiles
 from ..panorama.blend import Picture, ViewBlend
 from ..panorama.erp import erp_to_view, resize_erp
 from ..panorama.tables import View
+
+FLAT_MARGIN = 8
+"""Most cells that a tile of a flat picture sees around itself."""
 
 
 def decoded(
@@ -58,11 +61,11 @@ def decoded_flat(
 ) -> Iterator[Picture]:
     """Frames of a flat picture's latents ``[C, F, H, W]``; a ring goes on over its join.
 
-    In tiles, with half a window around each: no decoder sees farther than its model.
+    In tiles, with up to half a window around each: no decoder sees farther than its model.
     """
     ratio = adapter.spec.ratio_s
     height, width = latents.shape[-2:]
-    tiles = list(flat_tiles(height, width, margin=adapter.spec.window_hw[1] // 2, ring=ring))
+    tiles = list(_flat_tiles(adapter, height, width, ring=ring))
     streams = [adapter.decode(tile.read(latents), wraps=False, loop=loop) for tile in tiles]
     for frames in zip(*streams, strict=True):
         picture = torch.empty(3, height * ratio, width * ratio)
@@ -76,13 +79,19 @@ def encoded_flat(adapter: Adapter, pixels: Tensor, *, ring: bool) -> Tensor:
     ratio = adapter.spec.ratio_s
     height, width = (side // ratio for side in pixels.shape[-2:])
     latents: Tensor | None = None
-    for tile in flat_tiles(height, width, margin=adapter.spec.window_hw[1] // 2, ring=ring):
+    for tile in _flat_tiles(adapter, height, width, ring=ring):
         part = adapter.encode(tile.read(pixels, ratio), wraps=False)
         if latents is None:
             latents = part.new_empty(*part.shape[:2], height, width)
         tile.write(latents, part)
     assert latents is not None
     return latents
+
+
+def _flat_tiles(adapter: Adapter, height: int, width: int, *, ring: bool) -> Iterator[FlatTile]:
+    spec = adapter.spec
+    margin = min(FLAT_MARGIN, spec.window_hw[1] // 2)
+    return flat_tiles(height, width, margin=margin, ring=ring, tile_hw=spec.tile_hw)
 
 
 def decoded_views(

@@ -15,6 +15,7 @@ from ..denoise.loop import Cancelled
 from ..denoise.stages import StageState, StepDone, denoise_stages, first_state
 from ..models import catalog
 from ..models.adapter import Adapter
+from ..models.memory import Level
 from ..models.video.rgb import QuickLook
 from ..output.agreement import MotionAgreement
 from ..output.artifact import ArtifactWriter
@@ -23,10 +24,11 @@ from ..room import check_room
 from .base import BaseResult, latents_head, read_base
 from .checkpoint import Checkpoint
 from .condition import Conditioning, condition, directed
+from .crew import Crew
 from .decoding import decoded, decoded_flat
 from .inspection import QualityInspector
 from .models import LoadedModels
-from .origin import made_with
+from .origin import made_with, memory_of
 from .previews import quick_picture
 from .progress import ProgressMeter
 
@@ -65,10 +67,13 @@ class Reporter:
     cancelled: Callable[[], bool]
 
 
-def generate(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
+def generate(
+    job: Job, models: LoadedModels, reporter: Reporter, crew: Crew | None = None
+) -> ArtifactRef:
     """Make the pictures of `job` and put them into the library.
 
-    A job that was interrupted goes on from its checkpoint and ends with the same bytes.
+    A job that was interrupted goes on from its checkpoint and ends with the same bytes; so it does
+    whoever is in the `crew` that evaluates its views (None: the worker alone).
 
     Raises:
         Cancelled: `reporter.cancelled()` said so; nothing is left behind.
@@ -76,12 +81,15 @@ def generate(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
         EngineError: The pictures could not be made or written.
     """
     check_room(job.library, job.spec)
+    crew = crew or Crew()
     meter = ProgressMeter(reporter.progress)
     meter.tell("load")
     adapter = models.for_job(job.spec)
+    crew.gather(job.spec, models.level, adapter)
     meter.tell("condition")
     conditioning = condition(job.spec, adapter, job.blobs)
     models.begin(job.spec)
+    crew.join()
     conditioning = replace(conditioning, notes=conditioning.notes + models.notes(job.spec))
     base = read_base(job.spec, adapter, job.blobs, job.library)
     if base is not None and job.spec.base is not None:
@@ -89,10 +97,10 @@ def generate(job: Job, models: LoadedModels, reporter: Reporter) -> ArtifactRef:
     checkpoint = Checkpoint(job.work_dir, job.spec.sha256())
     start = checkpoint.load() or noise(job.spec, adapter, conditioning)
     look = models.quick_look(job.spec.model)
-    finished = denoise(job, adapter, conditioning, start, checkpoint, meter, reporter, look)
+    finished = denoise(job, adapter, crew, conditioning, start, checkpoint, meter, reporter, look)
     if base is not None:
         finished = replace(finished, latents=base.settle(finished.latents))
-    artifact = write(job, adapter, finished, conditioning, base, meter, reporter)
+    artifact = write(job, adapter, finished, conditioning, base, meter, reporter, models.level)
     checkpoint.clear()
     return artifact
 
@@ -128,6 +136,7 @@ def first_stage(spec: JobSpec) -> int:
 def denoise(
     job: Job,
     adapter: Adapter,
+    crew: Crew,
     conditioning: Conditioning,
     start: StageState,
     checkpoint: Checkpoint,
@@ -156,7 +165,7 @@ def denoise(
 
     return denoise_stages(
         spec.stages,
-        adapter=directed(spec, adapter, conditioning.pictures),
+        adapter=directed(spec, crew.shared(adapter), conditioning.pictures),
         cond=conditioning.cond,
         uncond=conditioning.uncond,
         guidance_scale=spec.guidance_scale,
@@ -171,6 +180,7 @@ def denoise(
         resume=start,
         method=spec.method,
         ring=spec.ring,
+        executor=crew.executor,
     )
 
 
@@ -198,6 +208,7 @@ def write(
     base: BaseResult | None,
     meter: ProgressMeter,
     reporter: Reporter,
+    level: Level,
 ) -> ArtifactRef:
     """The job's folder in the library, whole."""
 
@@ -220,8 +231,9 @@ def write(
         job.library,
         spec,
         job.job_id,
-        made_with=made_with(spec),
+        made_with=made_with(spec, level),
         notes=conditioning.notes,
+        memory=memory_of(spec, level),
         inspector=QualityInspector(spec),
     )
     with writer:
@@ -232,6 +244,18 @@ def write(
             old=None if base is None else base.old,
         )
         writer.write_latents(latents.numpy(), latents_head(spec, adapter, latents))
+        _tell_of_tiles(writer, adapter)
         if base is not None and base.old is None:
             writer.measured("flow_correlation", agreement.correlation, note=agreement.sentence)
         return writer.finish()
+
+
+def _tell_of_tiles(writer: ArtifactWriter, adapter: Adapter) -> None:
+    """By how much overlapping tiles of a decoded panorama differed, the seam among them."""
+    found = getattr(adapter, "seam_disagreement", 0.0) / 2  # of a range of 2
+    if found > 0:
+        note = (
+            f"The panorama was decoded in tiles over its seam; where they overlap they differed by "
+            f"{100 * found:.1f} % of the range on average and were cross-faded."
+        )
+        writer.measured("seam_disagreement", found, note=note)

@@ -34,7 +34,7 @@ _POLL_S = 0.5
 
 
 class WorkerLink:
-    """Receives jobs and sends their events. For one thread.
+    """Receives jobs and sends their events. While a job runs, any thread may ask and tell.
 
         with WorkerLink(endpoint, keys_file) as link:
             link.ready(WorkerReady(pid=os.getpid(), device="cpu", ...))
@@ -97,6 +97,7 @@ class WorkerLink:
         self._jobs: deque[RunJob] = deque()
         self._cancelled: set[str] = set()
         self._closed = threading.Event()
+        self._line = threading.RLock()  # a socket is one thread's at a time
         if ends_with_broker:
             pipe = broker_pipe if broker_pipe is not None else sys.stdin.buffer
             threading.Thread(target=self._end_with, args=(pipe,), daemon=True).start()
@@ -140,7 +141,8 @@ class WorkerLink:
         raw = encode(event, parts)
         is_preview = isinstance(event, JobPreviewed)
         try:
-            self._socket.send_multipart(raw, flags=zmq.NOBLOCK if is_preview else 0)
+            with self._line:
+                self._socket.send_multipart(raw, flags=zmq.NOBLOCK if is_preview else 0)
         except zmq.Again as why:
             if not is_preview:
                 raise EngineUnreachable(
@@ -167,6 +169,10 @@ class WorkerLink:
         self._context.term()
 
     def _take_in(self, wait_s: float) -> None:
+        with self._line:
+            self._hear(wait_s)
+
+    def _hear(self, wait_s: float) -> None:
         try:
             if not self._socket.poll(int(wait_s * 1000)):
                 return

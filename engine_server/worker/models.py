@@ -9,12 +9,20 @@ import torch
 
 from ...shared.errors import OutOfMemory
 from ...shared.jobs import JobSpec
-from ..config import cache_folder
+from ..config import Executors, cache_folder
 from ..machine import memory_bytes
 from ..models import catalog, store
 from ..models.adapter import Adapter
 from ..models.card import ModelCard
-from ..models.memory import HEADROOM_BYTES, LEVELS, Level, Room, first_level
+from ..models.memory import (
+    HEADROOM_BYTES,
+    LEVELS,
+    Level,
+    Room,
+    find_level,
+    first_level,
+    shared_room,
+)
 from ..models.placement import build_device, park, settle
 from ..models.video.families import build
 from ..models.video.rgb import QuickLook, fitted_look, quick_look
@@ -31,6 +39,7 @@ def cpu_precision() -> str:
 
 DEVICE = "cpu"
 PRECISION = cpu_precision()
+ALONE = Executors(count=1)
 
 
 def device_of(card: ModelCard) -> str:
@@ -56,14 +65,31 @@ def room_of(card: ModelCard) -> Room:
     return Room(device=name, device_bytes=max(0, free - HEADROOM_BYTES), host_bytes=host)
 
 
+def num_evaluators(executors: Executors, card: ModelCard) -> int:
+    """How many evaluate the views of a job with this model: as asked, else one a GPU."""
+    gpus = torch.cuda.device_count() if device_of(card) == "cuda" else 0
+    return executors.count or max(1, gpus)
+
+
+def room_for(card: ModelCard, executors: Executors) -> Room:
+    """The share of this machine's memory that each of those who evaluate may take."""
+    room = room_of(card)
+    count = 1 if executors.cluster else num_evaluators(executors, card)
+    return room if count == 1 else shared_room(room, count, torch.cuda.device_count())
+
+
 class LoadedModels:
     """Adapters by model name; at most one is in memory.
+
+    Args:
+        executors: With how many others, each with a model of its own, the memory is shared.
 
     Attributes:
         level: Of the memory ladder, at which the model in memory works.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, executors: Executors = ALONE) -> None:
+        self._executors = executors
         self._key: tuple[object, ...] = ()
         self._adapter: Adapter | None = None
         self._spent: dict[str, str] = {}
@@ -83,13 +109,27 @@ class LoadedModels:
         if card.build is None:
             self.level = LEVELS[0]
             return self.load(spec.model)
-        loras = tuple((store.lora_file(lora), lora.weight) for lora in spec.loras)
+        loras = _loras(spec)
         if self._adapter is None or self._key[:2] != (_named(card), loras):
             self.free()
             after = self._spent.get(card.name, "")
-            self.level, _ = first_level(card, spec, room_of(card), after=after)
+            self.level, _ = first_level(card, spec, self._room(card), after=after)
         adapter = self.load(spec.model, loras=loras)
         park(adapter, self.level, device_of(card))
+        return adapter
+
+    def for_evaluation(self, spec: JobSpec, level: str) -> Adapter:
+        """The adapter for windows of a planned job alone, at a given level of the ladder.
+
+        Raises:
+            See `for_job`.
+        """
+        self.level = find_level(level)
+        card = catalog.find(spec.model)
+        if card.build is None:
+            return self.load(spec.model)
+        adapter = self.load(spec.model, loras=_loras(spec))
+        self.begin(spec)
         return adapter
 
     def load(self, name: str, *, loras: tuple[tuple[Path, float], ...] = ()) -> Adapter:
@@ -143,7 +183,7 @@ class LoadedModels:
                 model=card.name,
             )
         self._spent[card.name] = spent
-        self.level, _ = first_level(card, spec, room_of(card), after=spent)
+        self.level, _ = first_level(card, spec, self._room(card), after=spent)
         return self.level
 
     def notes(self, spec: JobSpec) -> tuple[str, ...]:
@@ -165,12 +205,19 @@ class LoadedModels:
             look = fitted_look(self._adapter, cache_folder() / "quick-looks" / file)
         return look
 
+    def _room(self, card: ModelCard) -> Room:
+        return room_for(card, self._executors)
+
     def free(self) -> None:
         """Forget the weights."""
         self._adapter, self._key = None, ()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
+
+
+def _loras(spec: JobSpec) -> tuple[tuple[Path, float], ...]:
+    return tuple((store.lora_file(lora), lora.weight) for lora in spec.loras)
 
 
 def _named(card: ModelCard) -> tuple[str, str]:

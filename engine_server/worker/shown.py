@@ -6,6 +6,7 @@ last places are kept, because views that stand still come back to theirs.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -66,6 +67,8 @@ class ShownViews(PassesOn):
     adapter: Any
     pictures: Pictures
     _kept: dict[tuple[float, ...], Mapping[str, Tensor]] = field(default_factory=dict)
+    _coding: threading.Lock = field(default_factory=threading.Lock)
+    """Several chunks may be under way, and an autoencoder codes one picture at a time."""
 
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
         """The model's estimate of x0 for windows that are shown their pictures."""
@@ -78,15 +81,16 @@ class ShownViews(PassesOn):
 
     def _control(self, yaw_deg: float, pitch_deg: float, fov_deg: float) -> Mapping[str, Tensor]:
         place = (yaw_deg, pitch_deg, fov_deg)
-        if place not in self._kept:
-            size = tuple(cells * self.spec.ratio_s for cells in self.spec.window_hw)
-            shown = self.pictures.seen(
-                yaw_deg=yaw_deg, pitch_deg=pitch_deg, fov_deg=fov_deg, size=size
-            )
-            while len(self._kept) >= PLACES_KEPT:
-                del self._kept[next(iter(self._kept))]
-            self._kept[place] = self.adapter.view_control(shown)
-        return self._kept[place]
+        with self._coding:
+            if place not in self._kept:
+                size = tuple(cells * self.spec.ratio_s for cells in self.spec.window_hw)
+                shown = self.pictures.seen(
+                    yaw_deg=yaw_deg, pitch_deg=pitch_deg, fov_deg=fov_deg, size=size
+                )
+                while len(self._kept) >= PLACES_KEPT:
+                    del self._kept[next(iter(self._kept))]
+                self._kept[place] = self.adapter.view_control(shown)
+            return self._kept[place]
 
 
 def shown_views(spec: JobSpec, adapter: Adapter, pictures: Pictures) -> Adapter:

@@ -13,8 +13,10 @@ from panoloom.engine_server.models.card import GIB
 from panoloom.engine_server.models.memory import LEVELS, Room
 from panoloom.engine_server.worker import __main__ as worker
 from panoloom.engine_server.worker import models as worker_models
+from panoloom.engine_server.worker.crew import Crew
 from panoloom.engine_server.worker.generate import Job, Reporter
 from panoloom.engine_server.worker.models import LoadedModels
+from panoloom.engine_server.worker.origin import made_with, memory_of
 from panoloom.shared.errors import OutOfMemory
 from panoloom.shared.jobs import JobSpec
 
@@ -42,14 +44,14 @@ def made_with_failures(
     """Levels at which a job was tried that runs out of memory so many times."""
     tried: list[str] = []
 
-    def generate(job: Job, models: LoadedModels, reporter: Reporter) -> str:
+    def generate(job: Job, models: LoadedModels, reporter: Reporter, crew: Crew) -> str:
         tried.append(models.level.name)
         if len(tried) <= failures:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return "done"
 
     monkeypatch.setattr(worker, "generate", generate)
-    assert worker.made(job(tmp_path, spec), models, QUIET) == "done"
+    assert worker.made(job(tmp_path, spec), models, QUIET, Crew()) == "done"
     return tried
 
 
@@ -84,3 +86,12 @@ def test_a_machine_without_room_is_refused_before_anything_is_loaded(models, mon
     monkeypatch.setattr(catalog, "revision", lambda card: "0123456789abcdef")
     with pytest.raises(OutOfMemory, match="GiB"):
         models.for_job(catalog.outline(SPEC))
+
+
+def test_a_level_is_told_and_names_another_result_only_where_it_changes_pictures():
+    spec = catalog.outline(SPEC)
+    exact = [level for level in LEVELS if level.same_pictures]
+    assert {str(made_with(spec, level)) for level in exact} == {str(made_with(spec, LEVELS[0]))}
+    assert made_with(spec, LEVELS[-1])["weights"] == "float8"
+    assert memory_of(spec, LEVELS[3]) == {"level": "offloaded", "same_pictures": True}
+    assert memory_of(JobSpec(prompt="a sea"), LEVELS[0]) == {}

@@ -10,6 +10,7 @@ import pytest
 
 from panoloom.engine_server.panorama import views
 from panoloom.engine_server.worker import __main__ as worker
+from panoloom.engine_server.worker.crew import Crew
 from panoloom.engine_server.worker.models import LoadedModels
 from panoloom.shared.errors import PanoloomError
 from panoloom.shared.jobs import JobSpec
@@ -59,7 +60,7 @@ def failed(raised: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         work_dir=str(tmp_path),
     )
     link: Any = Link()
-    worker.run(message, tmp_path, Models(), link)
+    worker.run(message, tmp_path, Models(), link, Crew())
     return link.error
 
 
