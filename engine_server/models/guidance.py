@@ -2,6 +2,10 @@
 
 Source: Ho & Salimans 2022. On `denoised` it is the same line as on noise or velocity, which are
 affine in it at a given state and noise level.
+
+A model may say with a prompt how much larger than its own guess the change over time has to be
+(`Cond.tensors["motion_gain"]`): small networks average the motions that are still possible while
+the noise is high, and so begin a clip too still.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from collections.abc import Callable
 from torch import Tensor
 
 from .adapter import Adapter, Cond, ViewGeometry
+
+MOTION_SIGMA = 0.3  # below it motion is settled, and a gain would only roughen detail
 
 
 class Cancelled(Exception):
@@ -51,8 +57,26 @@ def guided(
             raise Cancelled
         return adapter.denoised(x, sigma, words, views)
 
-    conditional = predicted(cond)
-    if guidance_scale == 1.0 or uncond is None:
-        return conditional
-    unconditional = predicted(uncond)
-    return unconditional + guidance_scale * (conditional - unconditional)
+    found = predicted(cond)
+    if guidance_scale != 1.0 and uncond is not None:
+        unconditional = predicted(uncond)
+        found = unconditional + guidance_scale * (found - unconditional)
+    return moved(found, sigma, cond)
+
+
+def moved(x0: Tensor, sigma: float, cond: Cond) -> Tensor:
+    """`x0` with its change over time as large as the prompt's motion gain asks.
+
+    What is enlarged is the difference of each frame of a window from the window's mean frame, and
+    only above `MOTION_SIGMA`.
+
+    Args:
+        x0: Estimate, ``[N, C, f, h, w]``.
+        sigma: Noise level of a flow model, 0 to 1.
+        cond: The prompt; without "motion_gain" nothing changes.
+    """
+    gain = cond.tensors.get("motion_gain")
+    if gain is None or sigma <= MOTION_SIGMA or x0.shape[2] == 1:
+        return x0
+    still = x0.mean(dim=2, keepdim=True)
+    return still + float(gain[0]) * (x0 - still)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..adapter import Cond, LatentSpec, ViewGeometry
 from ..tiles import decode_in_tiles, encode_in_tiles
-from . import light
+from . import light, motion
 from .autoencoder import CHANNELS, RATIO
 from .checkpoint import load_weights
 from .text import TOKENS, needs_real_model, pad_tokens, tokenize_prompt
@@ -36,6 +36,9 @@ class PreviewAdapter:
         weights_dir: Folder of the weights; None takes the shipped ones.
         device: Where it runs.
         precision: "float32", or "bfloat16" for the denoiser's products; the rest stays float32.
+
+    Attributes:
+        log_gains: By word, what `motion.gain_for` adds up.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class PreviewAdapter:
     ) -> None:
         folder = Path(__file__).parent / "weights" if weights_dir is None else Path(weights_dir)
         self._autoencoder, self._denoiser = load_weights(folder)
+        self.log_gains = motion.load(folder)
         self._device = torch.device(device)
         self._bf16 = {"float32": False, "bfloat16": True}[precision]
         self._autoencoder.to(self._device)
@@ -61,7 +65,8 @@ class PreviewAdapter:
     def encode_prompt(self, texts: list[str]) -> Cond:
         """One vector for each text under "text", [len(texts), 256]; lists the unknown words.
 
-        "light" is the height of the sun or moon that each text implies, radians [len(texts)].
+        "light" is the height of the sun or moon that each text implies, radians [len(texts)];
+        "motion_gain" is how much its change over time is enlarged, see `motion`.
         """
         tokens, ignored = [], {}
         for text in texts:
@@ -70,9 +75,15 @@ class PreviewAdapter:
             ignored.update(dict.fromkeys(unknown))
         beyond = needs_real_model(", ".join(texts))
         vectors = self._denoiser.text(pad_tokens(tokens).to(self._device))
-        heights = [light.pitch_for({TOKENS[i - 1] for i in ids}) for ids in tokens]
+        said = [{TOKENS[i - 1] for i in ids} for ids in tokens]
+        heights = [light.pitch_for(words) for words in said]
+        gains = [motion.gain_for(words, self.log_gains) for words in said]
         return Cond(
-            tensors={"text": vectors, "light": torch.tensor(heights)},
+            tensors={
+                "text": vectors,
+                "light": torch.tensor(heights),
+                "motion_gain": torch.tensor(gains),
+            },
             ignored_words=tuple(ignored),
             notes=(beyond,) if beyond else (),
         )

@@ -37,8 +37,8 @@ _ENDINGS = (
 _MAX_TOKENS = 24
 REAL_MODEL = (
     "The preview model paints skies, seas, land and weather only: it makes something calm in "
-    "place of {words}. A prompt like this needs a real video model, and none can be installed in "
-    "this version."
+    "place of {words}. A prompt like this needs a real video model and a GPU: `panoloom models "
+    "list` shows them, `panoloom models install wan-1.3b` installs the first choice."
 )
 
 

@@ -46,7 +46,7 @@ class Size:
         named: Held-out worlds that the classifier names.
     """
 
-    captions: int = 6
+    captions: int = 12
     seeds: int = 3
     named: int = 40
 
