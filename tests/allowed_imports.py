@@ -194,6 +194,7 @@ ALLOWED = {
         "engine_server/models",
         "engine_server/models/adapter.py",
         "engine_server/models/catalog.py",
+        "engine_server/models/checksums.py",
         "engine_server/models/guidance.py",
         "engine_server/models/preview/evaluate",
     },
