@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -112,6 +113,10 @@ def test_a_job_ends_as_a_whole_folder_with_all_its_files(job: Job) -> None:
     folder = Path(artifact.folder)
     assert verify_artifact(folder) == []
     assert load_manifest(folder)["made_with"]["device"] == "cpu"
+    measured = json.loads((folder / "quality.json").read_bytes())
+    assert measured["video"]["num_frames"] == SPEC.num_frames, "measured at the end of every job"
+    assert load_manifest(folder)["quality"]["level"] == measured["verdict"]["level"]
+    assert (folder / "quality.html").read_bytes().startswith(b"<!doctype html>")
     assert len(list((folder / "frames").iterdir())) == SPEC.num_frames
     assert not (job.work_dir / "checkpoint.safetensors").exists()
 
