@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..shared.errors import InvalidJob
+from ..shared.errors import InvalidJob, ModelNotInstalled
 from ..shared.jobs import JobSpec, Reference
 
 SIZES = {
@@ -25,6 +25,8 @@ SIZES = {
 QUALITIES = {"DRAFT": 8, "NORMAL": 16, "FINE": 32}
 """Names of numbers of denoising steps."""
 CUSTOM = "CUSTOM"
+DEFAULT_MODEL = "preview"
+"""It ships with the engine, and the table of times is about it."""
 STYLES: dict[str, tuple[str, str]] = {
     "NONE": ("As written", ""),
     "CALM": ("Calm", "calm, slow, soft"),
@@ -69,7 +71,7 @@ class SceneSettings:
     scene_fps: float = 24.0
     steps: int = 16
     guidance_scale: float = 4.0
-    model: str = "preview"
+    model: str = DEFAULT_MODEL
     use_reference: bool = False
     strength: float = 1.0
 
@@ -143,6 +145,7 @@ def check_model(
 
     Raises:
         InvalidJob: `details["field"]` is what to change, `details["nearest"]` what to ask for.
+        ModelNotInstalled: The engine knows the model and has no weights of it.
     """
     if tuple(protocol) < DIRECTIONS_SINCE and (settings.sky or settings.horizon or settings.ground):
         raise InvalidJob(
@@ -151,6 +154,14 @@ def check_model(
             nearest="",
         )
     model = next((model for model in models if model.get("name") == settings.model), {})
+    if not model.get("installed", True):
+        command = f"panoloom models install {settings.model}"
+        raise ModelNotInstalled(
+            f"Model '{settings.model}' is not installed with the engine. Install it there with "
+            f"`{command}`, or take another.",
+            model=settings.model,
+            command=command,
+        )
     _check_length(settings, model)
     sizes = [tuple(size) for size in model.get("sizes", ())]
     width, height = SIZES[settings.size]

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from .core import DEFAULT_MODEL
+
 EXR_BYTES_PER_PIXEL = 6.0  # three half floats
 MOVIE_BYTES_PER_PIXEL = 0.5
 FIXED_BYTES = 4 * 2**20
@@ -26,6 +28,7 @@ MEMORY_GB = {512: 0.7, 1024: 1.5}
 MEASURED_S = 5.0
 MAX_PACES = 12
 LEAST_S = 1.0
+ASK = "Its time depends on the card: `panoloom generate --dry-run` tells"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Estimate:
     """What a loop will take.
 
     Attributes:
+        seconds: 0 where nobody knows.
         memory_gb: 0 where it was not measured.
         is_measured: Whether loops of this machine say so, or only the table.
     """
@@ -45,15 +49,24 @@ class Estimate:
     @property
     def text(self) -> str:
         """One line for the panel."""
+        if not self.seconds:
+            return f"{size(self.disk_bytes)} on disk. {ASK}"
         source = "" if self.is_measured else ", a guess"
         memory = f", {self.memory_gb:g} GB of memory" if self.memory_gb else ""
         return f"About {duration(self.seconds)}{source}{memory}; {size(self.disk_bytes)} on disk"
 
 
 def estimate(
-    *, width: int, num_frames: int, seconds: float, steps: int, guided: bool, paces: Sequence[float]
+    *,
+    width: int,
+    num_frames: int,
+    seconds: float,
+    steps: int,
+    guided: bool,
+    paces: Sequence[float],
+    model: str = DEFAULT_MODEL,
 ) -> Estimate:
-    """What a loop of the preview model takes.
+    """What a loop takes: of the preview model all of it, of another its place on the disk.
 
     Args:
         seconds: Length of the loop.
@@ -65,6 +78,8 @@ def estimate(
     pixels = width * (width // 2)
     per_frame = pixels * (EXR_BYTES_PER_PIXEL + MOVIE_BYTES_PER_PIXEL)
     disk = int(per_frame * num_frames + FIXED_BYTES)
+    if model != DEFAULT_MODEL:
+        return Estimate(0.0, disk, 0.0, False)
     memory = MEMORY_GB.get(width, 0.0) if seconds <= MEASURED_S else 0.0
     return Estimate(guess * pace, disk, memory, bool(paces))
 

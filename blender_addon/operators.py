@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.props import EnumProperty, IntProperty, StringProperty
@@ -10,6 +12,7 @@ from bpy.props import EnumProperty, IntProperty, StringProperty
 from ..shared.errors import PanoloomError
 from . import engine_care, panel_model, runtime
 from .button import Button
+from .core import DEFAULT_MODEL
 from .job_queue import Place
 from .preferences import EXTENSION
 
@@ -153,6 +156,41 @@ class PANOLOOM_OT_move_job(Button):
         runtime.state().queue.move(self.job_id, self.by)
 
 
+def _models(_operator: object, _context: bpy.types.Context) -> list[tuple[str, str, str]]:
+    """The engine's models as a menu. Blender keeps no copy of these words, so we do."""
+    told = runtime.state().models or [{"name": DEFAULT_MODEL}]
+    _model_items[:] = [_model_item(model) for model in told]
+    return _model_items
+
+
+_model_items: list[tuple[str, str, str]] = []
+
+
+def _model_item(model: Mapping[str, Any]) -> tuple[str, str, str]:
+    name = str(model["name"])
+    if model.get("installed", True):
+        return name, name, "Make loops with this model"
+    command = f"panoloom models install {name}"
+    return name, f"{name} (not installed)", f"To install it with the engine: {command}"
+
+
+class PANOLOOM_OT_choose_model(Button):
+    """Choose what makes the pictures; steps and guidance become those it was made for"""
+
+    bl_idname = "panoloom.choose_model"
+    bl_label = "Model"
+    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012
+
+    model: EnumProperty(name="Model", items=_models)
+
+    def act(self, context: bpy.types.Context) -> None:
+        settings = context.scene.panoloom
+        settings.model = self.model
+        told = next((m for m in runtime.state().models if m["name"] == self.model), {})
+        settings.steps = told.get("steps", settings.steps)
+        settings.guidance_scale = told.get("guidance_scale", settings.guidance_scale)
+
+
 class PANOLOOM_OT_random_seed(Button):
     """Another seed, for another loop in the same words"""
 
@@ -261,6 +299,8 @@ class PANOLOOM_OT_mend(Button):
                 settings.seconds = float(self.value)
             case "size":
                 settings.size = self.value
+            case "model":
+                bpy.ops.panoloom.choose_model(model=self.value)
             case "directions":
                 settings.sky = settings.horizon = settings.ground = ""
             case "start":
@@ -287,6 +327,7 @@ CLASSES = (
     PANOLOOM_OT_generate_at,
     PANOLOOM_OT_cancel,
     PANOLOOM_OT_move_job,
+    PANOLOOM_OT_choose_model,
     PANOLOOM_OT_random_seed,
     PANOLOOM_OT_write_prompt,
     PANOLOOM_OT_single_line,

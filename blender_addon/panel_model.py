@@ -193,6 +193,8 @@ def why_not_generate(facts: Facts) -> str:
     if facts.link is not LinkState.CONNECTED:
         if facts.elsewhere:
             return f"There is no engine: press Connect to reach the one at {facts.elsewhere}"
+        if not facts.has_program:
+            return "There is no engine yet: the lines on top say how to get one"
         return "There is no engine: press Start, or Connect to one that runs"
     if facts.wants_reference and not facts.has_camera:
         return "The scene has no active camera to look around from"

@@ -53,6 +53,7 @@ def _draw_prompt(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, 
 def _draw_loop(layout: bpy.types.UILayout, scene: bpy.types.Scene, width: int) -> None:
     settings = scene.panoloom
     rows = fields(layout)
+    _draw_model(layout, settings)
     rows.prop(settings, "seconds")
     rows.prop(settings, "size")
     rows.prop(settings, "quality")
@@ -69,9 +70,21 @@ def _draw_loop(layout: bpy.types.UILayout, scene: bpy.types.Scene, width: int) -
         seconds=words.seconds,
         steps=words.steps,
         guided=words.guidance_scale != 1,
+        model=words.model,
         paces=runtime.state().history.notes.paces,
     )
     sentences(layout, [f"{frames} frames at {words.scene_fps:g} a second", taking.text], width)
+
+
+def _draw_model(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:
+    """The engine's models, where one runs; else only a choice that is not the usual one."""
+    if not runtime.state().models and settings.model == core.DEFAULT_MODEL:
+        return
+    row = layout.split(factor=0.4)
+    name = row.column()
+    name.alignment = "RIGHT"
+    name.label(text="Model")
+    row.operator_menu_enum("panoloom.choose_model", "model", text=settings.model)
 
 
 def _draw_more(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 from ..shared.errors import (
     ArtifactWriteFailed,
     EngineUnreachable,
+    ModelNotInstalled,
     OutOfMemory,
     PanoloomError,
     ProtocolMismatch,
 )
-from .core import SIZES, size_name
+from .core import DEFAULT_MODEL, SIZES, size_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Remedy:
     """A button: its text, what it does, and with what.
 
     Attributes:
-        action: "seconds", "size", "steps", "directions", "start", "preferences",
+        action: "seconds", "size", "model", "directions", "start", "preferences",
             "network" or "log".
         value: Of the setting, where it is one.
     """
@@ -53,6 +54,8 @@ def remedy_for(error: PanoloomError, *, can_start: bool = False) -> Remedy | Non
         return Remedy("Choose another library", "preferences")
     if isinstance(error, ProtocolMismatch):
         return None
+    if isinstance(error, ModelNotInstalled) and error.details.get("model") != DEFAULT_MODEL:
+        return Remedy("Take the preview model", "model", DEFAULT_MODEL)
     if isinstance(error, OutOfMemory):
         return _smaller(error.details)
     return _of_the_field(error.details)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -72,6 +74,13 @@ class Runtime:
     def place(self) -> Path | RemoteEngine | None:
         """Library folder or connection file in use, or the engine elsewhere."""
         return self.care.place
+
+    @property
+    def models(self) -> Sequence[Mapping[str, Any]]:
+        """What the engine says about its models; nothing while there is none."""
+        welcome = self.session.welcome
+        is_there = welcome is not None and self.session.state is LinkState.CONNECTED
+        return welcome.models if is_there else ()
 
     @property
     def starting_since(self) -> float | None:
@@ -267,7 +276,8 @@ class Runtime:
         self._prune_due = True
         self.history.is_complete = False  # until it was looked at again
         progress, spec = job.view.progress, job.spec
-        if progress is None or job.view.attempt != 1 or spec.base or spec.model != "preview":
+        is_usual = spec.model == core.DEFAULT_MODEL and not spec.base
+        if progress is None or job.view.attempt != 1 or not is_usual:
             return
         table = estimate.table_s(
             width=spec.width,

@@ -133,6 +133,8 @@ def to_plain(card: ModelCard) -> dict[str, object]:
         "methods": list(card.methods),
         "min_seconds": card.least_seconds,
         "max_seconds": card.max_seconds,
+        "steps": card.steps,
+        "guidance_scale": card.guidance_scale,
     }
 
 

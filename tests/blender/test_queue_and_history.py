@@ -54,6 +54,15 @@ def test_loop_of_the_history_is_applied_and_not_deleted_while_in_use(stories):
     assert story["restored"] == "Mine"
 
 
+def test_model_is_chosen_with_its_own_steps_and_a_missing_one_is_refused_with_a_way_out(stories):
+    story = stories["story_of_a_model"]
+    assert story["chosen"] == ["large", 30, 5.0]
+    assert story["asked"] == "large"
+    assert "panoloom models install larger" in story["refused"][0]
+    assert story["asked_more"] == 0
+    assert story["mended"] == ["preview", 16, 4.0]
+
+
 def test_words_of_a_loop_are_reused(stories):
     assert stories["story_of_the_history"]["reused"] == ["a red sea", 5, 2.0, "DRAFT"]
 

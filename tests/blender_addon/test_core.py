@@ -11,7 +11,7 @@ import pytest
 from panoloom.blender_addon import core
 from panoloom.engine_server.models.catalog import MODELS, to_plain
 from panoloom.engine_server.models.preview.text import tokenize
-from panoloom.shared.errors import InvalidJob
+from panoloom.shared.errors import InvalidJob, ModelNotInstalled
 from panoloom.shared.jobs import JobSpec, Reference
 
 WORDS = core.SceneSettings(prompt="  northern lights ", seconds=2.5, scene_fps=24.0)
@@ -63,6 +63,13 @@ def test_limits_themselves_are_taken(seconds):
 @pytest.mark.parametrize("models", [[], [{"name": "preview"}], [{"name": "other"}]])
 def test_length_is_left_to_an_engine_that_tells_no_limits(models):
     core.check_model(replace(WORDS, seconds=0.1), models)
+
+
+def test_model_without_weights_is_refused_with_the_command_that_brings_them():
+    models = [to_plain(MODELS["preview"]), to_plain(MODELS["wan-1.3b"]) | {"installed": False}]
+    with pytest.raises(ModelNotInstalled, match="panoloom models install wan-1.3b"):
+        core.check_model(replace(WORDS, model="wan-1.3b"), models)
+    core.check_model(WORDS, models)
 
 
 def test_empty_prompt_is_refused_without_a_reference_and_taken_with_one():

@@ -35,6 +35,14 @@ def test_table_says_what_the_engine_itself_expects(size, steps, seconds):
     assert found.disk_bytes == pytest.approx(estimate_bytes(spec), rel=0.25)
 
 
+def test_another_models_time_is_not_made_up():
+    words = asked("512x256", 16, 5.0)
+    found = estimate.estimate(**words, guided=True, paces=[2.0], model="wan-1.3b")
+    assert found.disk_bytes == estimate.estimate(**words, guided=True, paces=()).disk_bytes
+    assert found.text.endswith("`panoloom generate --dry-run` tells")
+    assert not found.is_measured
+
+
 def test_past_loops_correct_the_table():
     words = asked("512x256", 16, 5.0)
     table = estimate.table_s(**words, guided=True)

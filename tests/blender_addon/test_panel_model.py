@@ -61,7 +61,8 @@ def test_reasons_are_short_sentences_without_a_full_stop():
 def test_without_an_engine_it_can_be_started_or_connected_and_nothing_generated():
     assert panel_model.why_not_start(Facts()) == ""
     assert panel_model.why_not_connect(Facts()) == ""
-    assert "no engine" in panel_model.why_not_generate(Facts())
+    assert "press Start" in panel_model.why_not_generate(Facts())
+    assert "press Start" not in panel_model.why_not_generate(Facts(has_program=False))
 
 
 def test_engine_elsewhere_is_connected_and_not_started():

@@ -7,6 +7,7 @@ from panoloom.shared.errors import (
     ArtifactWriteFailed,
     EngineUnreachable,
     InvalidJob,
+    ModelNotInstalled,
     OutOfMemory,
     PanoloomError,
     ProtocolMismatch,
@@ -29,6 +30,12 @@ def test_full_memory_is_mended_by_a_smaller_loop():
     found = remedy_for(OutOfMemory("Too big.", largest_that_fits=[1024, 512]))
     assert found == Remedy("Make it 1024x512", "size", "1024x512")
     assert remedy_for(OutOfMemory("Too big.")).value == "512x256"
+
+
+def test_model_without_weights_gives_way_to_the_one_that_ships():
+    found = remedy_for(ModelNotInstalled("Not here.", model="wan-1.3b"))
+    assert found == Remedy("Take the preview model", "model", "preview")
+    assert remedy_for(ModelNotInstalled("Not even this.", model="preview")) is None
 
 
 def test_missing_engine_is_started_where_one_can_be():

@@ -15,7 +15,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 from played_engine import PlayedEngine
-from scripted import new_scene
+from scripted import PREVIEW_SIZE, new_scene, preview_jpeg
 from stage import part, render, run, small_scene, write_exr
 
 NUM_MESSAGES, ROUNDS = 1000, 10
@@ -61,9 +61,10 @@ def full_mailbox(scene: bpy.types.Scene, folder: Path) -> list[tuple[float, floa
             begin = number * NUM_MESSAGES
             engine.tell([message(view.job_id, begin + i + 1, folder) for i in range(NUM_MESSAGES)])
             while view.seq < begin + NUM_MESSAGES:
-                wall, cpu = time.perf_counter(), time.thread_time()
+                seq, wall, cpu = view.seq, time.perf_counter(), time.thread_time()
                 tick()
-                ticks.append((time.perf_counter() - wall, time.thread_time() - cpu))
+                if view.seq > seq:
+                    ticks.append((time.perf_counter() - wall, time.thread_time() - cpu))
         bpy.ops.panoloom.cancel()
         state.care.disconnect()
         state.queue.jobs.clear()
@@ -77,28 +78,9 @@ def message(job_id: str, seq: int, folder: Path) -> tuple[object, list[bytes]]:
             phase="denoise", step=seq, num_steps=10**6, fraction=0.5, elapsed_s=1.0
         )
         return m.JobProgressed(job_id=job_id, seq=seq, progress=progress), []
-    width, height = SIZE
+    width, height = PREVIEW_SIZE
     preview = m.JobPreviewed(job_id=job_id, seq=seq, step=seq, width=width, height=height)
-    return preview, [picture(folder)]
-
-
-_picture: list[bytes] = []
-
-
-def picture(folder: Path) -> bytes:
-    """A JPEG with some structure, as a preview is."""
-    if not _picture:
-        rows, columns = np.mgrid[0 : SIZE[1], 0 : SIZE[0]]
-        pixels = np.ones((SIZE[1], SIZE[0], 4), np.float32)
-        for channel, wave in enumerate((7, 13, 29)):
-            pixels[..., channel] = 0.5 + 0.5 * np.sin(rows / wave) * np.cos(columns / wave)
-        image = bpy.data.images.new("bench", *SIZE)
-        image.pixels.foreach_set(pixels.ravel())
-        image.filepath_raw, image.file_format = str(folder / "preview.jpg"), "JPEG"
-        image.save()
-        bpy.data.images.remove(image)
-        _picture.append((folder / "preview.jpg").read_bytes())
-    return _picture[0]
+    return preview, [preview_jpeg(folder)]
 
 
 def hot_swaps(scene: bpy.types.Scene, folder: Path) -> float:

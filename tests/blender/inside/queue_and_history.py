@@ -147,6 +147,35 @@ def story_of_the_history(stage: Stage) -> dict[str, object]:
     return facts
 
 
+def story_of_a_model(stage: Stage) -> dict[str, object]:
+    """Choose a model that is installed, then one that is not, and take the way out."""
+    scene = new_scene()
+    words, session = scene.panoloom, stage.state.session
+    told = (
+        {"name": "preview", "installed": True, "steps": 16, "guidance_scale": 4.0},
+        {"name": "large", "installed": True, "steps": 30, "guidance_scale": 5.0},
+        {"name": "larger", "installed": False},
+    )
+    session.welcome = stage.messages.Welcomed(
+        engine_version="1", protocol=(1, 2), session="quiet", models=told
+    )
+    stage.state.queue.jobs.clear()
+    bpy.ops.panoloom.choose_model(model="large")
+    facts: dict[str, object] = {"chosen": [words.model, words.steps, words.guidance_scale]}
+    bpy.ops.panoloom.generate()
+    facts["asked"] = session.asked[-1].model
+    bpy.ops.panoloom.choose_model(model="larger")
+    asked = len(session.asked)
+    with contextlib.suppress(RuntimeError):  # how an operator's report reaches a script
+        bpy.ops.panoloom.generate()
+    facts["refused"] = [str(problem) for problem in stage.state.shown_problems()]
+    facts["asked_more"] = len(session.asked) - asked
+    bpy.ops.panoloom.mend(action="model", value="preview")
+    facts["mended"] = [words.model, words.steps, words.guidance_scale]
+    session.welcome = None
+    return facts
+
+
 def story_of_a_trial_in_mid_job(stage: Stage) -> dict[str, object]:
     """While a loop is looked at, a job leaves the World alone; afterwards it goes on."""
     scene = new_scene()

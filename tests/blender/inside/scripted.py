@@ -9,6 +9,7 @@ import numpy as np
 from stage import part, small_scene, write_exr
 
 NUM_FRAMES = 4
+PREVIEW_SIZE = (512, 256)
 
 
 class QuietSession:
@@ -91,6 +92,23 @@ class Stage:
             loop=True,
         )
         self.event("JobFinished", job=job, artifact=artifact)
+
+
+def preview_jpeg(folder: Path) -> bytes:
+    """A JPEG of 512x256 with some structure, as a preview is."""
+    path = folder / "preview.jpg"
+    if not path.exists():
+        width, height = PREVIEW_SIZE
+        rows, columns = np.mgrid[0:height, 0:width]
+        pixels = np.ones((height, width, 4), np.float32)
+        for channel, wave in enumerate((7, 13, 29)):
+            pixels[..., channel] = 0.5 + 0.5 * np.sin(rows / wave) * np.cos(columns / wave)
+        image = bpy.data.images.new("bench", width, height)
+        image.pixels.foreach_set(pixels.ravel())
+        image.filepath_raw, image.file_format = str(path), "JPEG"
+        image.save()
+        bpy.data.images.remove(image)
+    return path.read_bytes()
 
 
 def environment(scene):
