@@ -30,7 +30,7 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
     "--window-size=400,300",
     "--disable-dev-shm-usage",
-    "--ignore-certificate-errors",
+    "--host-resolver-rules=MAP viewer.test 127.0.0.1",
 ]
 
 
@@ -83,10 +83,11 @@ class Browser:
         return json.loads(raw)
 
     def open(self, address: str, *, script: str = "") -> None:
-        if script:
-            self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+        """Show a page of ours; `script` runs in it before its own."""
+        added = self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
         self.call("Page.navigate", url=address)
         self.until("document.readyState === 'complete' && window.panoloom !== undefined")
+        self.call("Page.removeScriptToEvaluateOnNewDocument", **added)
 
     def value(self, expression: str) -> Any:
         """What a JavaScript expression, or the promise it makes, comes to."""

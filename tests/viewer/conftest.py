@@ -64,6 +64,19 @@ def film(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
+def counted_film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A one-second film whose frames get brighter, so that each tells its number."""
+    path = tmp_path_factory.mktemp("counted") / "loop.mp4"
+    size = {"width": 256, "height": 128, "fps": FPS}
+    encoding = encoding_of(find_preset("web-safe"), "h264", **size, num_frames=NUM_FRAMES)
+    with VideoWriter(path, **size, encoding=encoding) as video:
+        for index in range(NUM_FRAMES):
+            video.add(np.full((128, 256, 3), 0.2 + 0.05 * index, np.float32))
+    write_spherical(path, Spherical())
+    return path
+
+
+@pytest.fixture(scope="session")
 def colours():
     """Yaw in degrees to the colour that stands there."""
     return QUARTERS

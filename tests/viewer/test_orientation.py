@@ -15,6 +15,7 @@ from pages import centre, in_headset, playing, served, shows
 from panoloom.engine_server.output.export.run import ExportRequest, export, plan_export
 from panoloom.engine_server.panorama.erp import erp_to_view
 
+pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
 TURNED_DEG = 90.0
 """What lay to the right is turned into the middle: the other marks follow."""
 
