@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         InvalidJob: A number or name that makes no sense.
     """
-    from ..bench import cases, tables  # they load torch, which no other command waits for
+    from ..bench import cases, pairs, tables  # they load torch, which no other command waits for
     from ..bench.run import finished, run_cases
 
     setting = _setting(options)
@@ -68,7 +68,7 @@ def run(options: argparse.Namespace) -> int:
         run_cases(cases.share_of(every, index, count), options.work, say=say)
     results = finished(every, options.work)
     rows = tables.summary(results)
-    texts = tables.document(rows, _command(options))
+    texts = pairs.with_pairs(tables.document(rows, _command(options)), results)
     if options.write_docs is not None:
         _write(options.write_docs, tables.with_tables, texts)
     if options.json:
