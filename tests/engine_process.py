@@ -26,11 +26,11 @@ class EngineProcess:
         self.library = library
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Engine:
-        """Start, and connect once it answers."""
+    def start(self, *words: str) -> Engine:
+        """Start, with these words more, and connect once it answers."""
         command = [sys.executable, "-m", "panoloom.engine_server", "serve"]
         self._process = subprocess.Popen(
-            [*command, "--library", str(self.library)],
+            [*command, "--library", str(self.library), *words],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -20,7 +20,7 @@ from panoloom.engine_server import cli
 from panoloom.engine_server.broker import Broker, BrokerConfig
 from panoloom.engine_server.client import Engine
 from panoloom.engine_server.commands import access, generate, progress_bar, request
-from panoloom.engine_server.config import EngineConfig, default_library
+from panoloom.engine_server.config import EngineConfig, Executors, default_library, seeing_gpu
 from panoloom.engine_server.models import catalog
 from panoloom.shared import connection
 from panoloom.shared.errors import GenerationFailed, InvalidJob, OutOfMemory
@@ -115,6 +115,7 @@ def test_module_and_program_are_the_same():
         (["sea", "--at", "90,95,10", "a moon"], "pitch"),
         (["sea", "--at", "90,20,10", ""], "needs words"),
         (["sea", "--no-ring"], "planar"),
+        (["sea", "--cluster", "auto"], "--executors N"),
     ],
 )
 def test_wrong_words_end_with_2_and_a_sentence_before_any_engine(words, said, tmp_path, capsys):
@@ -393,3 +394,30 @@ def test_library_is_the_word_then_the_variable_then_the_default(tmp_path):
 )
 def test_time_left_reads_like_a_clock(seconds, text):
     assert progress_bar.clock(seconds) == text
+
+
+def test_executors_are_those_of_the_command_else_of_the_variable_else_one_a_gpu():
+    environ = {"PANOLOOM_EXECUTORS": "3"}
+    assert Executors.read(count=2, environ=environ).words() == ("--executors", "2")
+    assert Executors.read(environ=environ).count == 3
+    assert Executors.read(environ={}).words() == ()
+    assert Executors(count=4, cluster="auto").words() == ("--executors", "4", "--cluster", "auto")
+    with pytest.raises(InvalidJob, match="'many'"):
+        Executors.read(environ={"PANOLOOM_EXECUTORS": "many"})
+
+
+def test_each_process_sees_one_gpu_of_those_that_were_given():
+    given = {"CUDA_VISIBLE_DEVICES": "2, 5"}
+    seen = [seeing_gpu(index, 2, given)["CUDA_VISIBLE_DEVICES"] for index in range(3)]
+    assert seen == ["2", "5", "2"]
+    assert seeing_gpu(1, 4, {})["CUDA_VISIBLE_DEVICES"] == "1"
+    assert seeing_gpu(1, 0, {}) == {}
+
+
+def test_executors_are_not_asked_of_an_engine_that_runs_already(tmp_path, monkeypatch):
+    monkeypatch.setattr(access, "find", lambda library: object())
+    with (
+        pytest.raises(InvalidJob, match="panoloom serve --executors"),
+        access.engine_or_own(tmp_path, None, Executors(count=2)),
+    ):
+        pass

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from ..models import catalog, planner
-from .access import library_of
+from .access import executors_of, library_of
 from .exits import CANNOT, DONE
 from .request import spec_from
 
@@ -20,8 +20,16 @@ def foretell(options: argparse.Namespace) -> int:
         InvalidJob: No machine could make it with this model.
     """
     spec, _ = spec_from(options)
-    room = planner.room_here(catalog.find(spec.model))
-    found = planner.forecast(spec, room, library=library_of(options))
+    room, num_gpus = planner.room_here(catalog.find(spec.model)), planner.gpus_here()
+    asked = executors_of(options)
+    default = 1 if room.shares else max(1, num_gpus)
+    found = planner.forecast(
+        spec,
+        room,
+        library=library_of(options),
+        executors=1 if asked.cluster else asked.count or default,
+        num_gpus=num_gpus,
+    )
     if options.json:
         print(json.dumps(found.to_plain()))
     else:

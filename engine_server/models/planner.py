@@ -13,7 +13,7 @@ from .. import machine
 from ..room import estimate_bytes, readable_size
 from . import catalog, store
 from .card import GIB, ModelCard
-from .memory import HEADROOM_BYTES, LEVELS, Level, Needs, Room, first_level, needs
+from .memory import HEADROOM_BYTES, LEVELS, Level, Needs, Room, first_level, needs, shared_room
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class Forecast:
         seconds: About how long it takes on `card.pace.machine`.
         disk_bytes: Of the result, at most.
         download_bytes: What has to be installed first.
+        executors: Who evaluate views; `room` and `needs` are of each of them.
     """
 
     card: ModelCard
@@ -40,6 +41,7 @@ class Forecast:
     disk_bytes: int
     free_disk_bytes: int
     download_bytes: int
+    executors: int = 1
 
     def to_plain(self) -> dict[str, Any]:
         """As plain data."""
@@ -53,6 +55,7 @@ class Forecast:
                 for s in self.spec.stages
             ],
             "evaluations": catalog.evaluations(self.spec),
+            "executors": self.executors,
             "level": self.level.name if self.level else None,
             "same_pictures": self.level.same_pictures if self.level else None,
             "device": {"name": self.room.device, "free_bytes": self.room.device_bytes,
@@ -82,6 +85,8 @@ class Forecast:
             f"{readable_size(self.free_disk_bytes)} free",
             f"time     about {_time(self.seconds)} on {card.pace.machine} ({card.pace.source})",
         ]
+        if self.executors > 1:
+            said.insert(2, f"shared   by {self.executors} that evaluate views; memory of each:")
         if self.level is not None and card.build is not None:
             said.append(f"level    {self.level.name}: {self.level.text}")
         if self.download_bytes:
@@ -91,12 +96,18 @@ class Forecast:
         return said
 
 
-def forecast(spec: JobSpec, room: Room, *, library: Path) -> Forecast:
+def forecast(
+    spec: JobSpec, room: Room, *, library: Path, executors: int = 1, num_gpus: int = 1
+) -> Forecast:
     """What the job will need and how it would be done in `room`.
+
+    Args:
+        executors, num_gpus: How many share it, and the GPUs they share.
 
     Raises:
         InvalidJob: No machine could make it with this model.
     """
+    room = shared_room(room, executors, num_gpus)
     planned, card = catalog.outline(spec), catalog.find(spec.model)
     level, refusal = None, None
     try:
@@ -117,7 +128,13 @@ def forecast(spec: JobSpec, room: Room, *, library: Path) -> Forecast:
         disk_bytes=estimate_bytes(planned),
         free_disk_bytes=shutil.disk_usage(place).free,
         download_bytes=0 if store.is_installed(card) else card.download_bytes,
+        executors=executors,
     )
+
+
+def gpus_here() -> int:
+    """GPUs of this machine."""
+    return len(machine.gpu_memory())
 
 
 def room_here(card: ModelCard) -> Room:

@@ -5,8 +5,8 @@ answers the same messages as a process beside the worker. Ray starts it, carries
 when it is gone; it ends with the worker. Every node needs this version of Panoloom, the model
 installed, and the same device: who computes otherwise is left out (`crew.py`).
 
-Ray's own traffic is neither encrypted nor authenticated unless it is set up so, and it unpickles:
-a cluster belongs into a network that is trusted.
+Ray itself unpickles what its nodes send each other: a cluster belongs into a network that is
+trusted. What is sent here is bytes.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _join(ray: Any, executors: Executors) -> None:
     more = {"num_cpus": max(1, executors.count)} if executors.cluster == LOCAL else {}
     try:
         ray.init(address=executors.cluster, log_to_driver=False, include_dashboard=False, **more)
-    except (ConnectionError, ValueError, RuntimeError) as why:
+    except Exception as why:  # Ray raises that very class when a node does not come up
         raise UserError(
             f"The Ray cluster at {executors.cluster!r} cannot be joined: {why}. Start one with "
             f"`ray start --head`, or take `--cluster {LOCAL}` for one of this machine alone.",

@@ -22,7 +22,7 @@ from panoloom.engine_server.models.memory import (
 )
 from panoloom.engine_server.panorama.views import plan_views
 from panoloom.shared.errors import OutOfMemory
-from panoloom.shared.jobs import JobSpec
+from panoloom.shared.jobs import JobSpec, Reference
 
 RELEASED = [card for card in catalog.MODELS.values() if card.build is not None]
 
@@ -120,6 +120,37 @@ def test_of_two_experts_one_lies_on_the_device_and_both_count_in_main_memory():
     assert first.host["denoiser"] == blocks.host["denoiser"] == 2 * one
 
 
+def test_a_panorama_in_one_piece_and_a_reference_take_tiles_and_views_take_windows():
+    card = catalog.find("ltx")
+    level, room = LEVELS[1], gpu(24)
+    by_views, whole = (needs(card, job("ltx", method=m), level, room) for m in ("fused", "whole"))
+    assert whole.moment == "decode"
+    assert whole.device["decoding"] == int(7.6 * GIB)
+    assert by_views.device.get("decoding", int(3.4 * GIB)) == int(3.4 * GIB)
+    given = job("wan2.2-5b", reference=Reference(sha256="0" * 64, strength=0.5))
+    room_for_picture = needs(catalog.find("wan2.2-5b"), given, LEVELS[4], room)
+    assert room_for_picture.moment in ("decode", "reference")
+
+
+def test_known_cards_hold_known_jobs():
+    """What is written in docs/models.md; GiB on the card at the level where a job begins."""
+    known = {
+        ("animatediff", 8, 1024): "resident",
+        ("wan-1.3b", 12, 1024): "encoder-on-cpu",
+        ("wan-1.3b", 16, 2048): "encoder-first",
+        ("wan-1.3b", 24, 2048): "resident",
+        ("ltx", 12, 2048): "encoder-first",
+        ("wan2.2-5b", 24, 2048): "encoder-first",
+        ("wan2.2-a14b", 24, 2048): "offloaded",
+        ("wan2.2-a14b", 48, 2048): "resident",
+    }
+    found = {
+        (name, gib, width): level_on(gpu(gib, host_gib=128), name, width).name
+        for name, gib, width in known
+    }
+    assert found == known
+
+
 def test_a_processor_without_bfloat16_takes_twice_the_weights():
     card, cpu = catalog.find("wan-1.3b"), replace(gpu(64), shares=True)
     two, four = (
@@ -193,6 +224,25 @@ def test_dry_run_prints_and_makes_nothing(tmp_path, monkeypatch, capsys):
     assert cli.main(words) == 3
     assert "refused" in capsys.readouterr().out
     assert not library.exists()
+
+
+def test_a_forecast_for_several_says_what_each_of_them_has(tmp_path, monkeypatch, capsys):
+    """Two share a card of 48 GB, and four share two of them: each has 24."""
+    for count, num_gpus in ((2, 1), (4, 2)):
+        found = planner.forecast(
+            job(),
+            gpu(48, host_gib=64 * count),
+            library=tmp_path,
+            executors=count,
+            num_gpus=num_gpus,
+        )
+        assert found.room.device_bytes == gpu(48).device_bytes // 2
+        assert found.room.host_bytes == gpu(24, host_gib=64).host_bytes
+        assert f"shared   by {count}" in "\n".join(found.lines())
+    monkeypatch.setattr(planner, "room_here", lambda card: gpu(48))
+    words = ["generate", "a sea", "--model", "wan-1.3b", "--dry-run", "--executors", "2"]
+    assert cli.main([*words, "--json", "--out", str(tmp_path)]) == 0
+    assert json.loads(capsys.readouterr().out)["executors"] == 2
 
 
 def test_the_table_of_the_gpus_driver_is_read():
