@@ -14,7 +14,9 @@ import numpy as np
 import OpenEXR
 import pytest
 import tiny_folders
+from evaluators import LineHere, crew_of
 from PIL import Image
+from results import require_same_bytes
 
 from panoloom.engine_server.commands.request import add_job_words, spec_from
 from panoloom.engine_server.models import catalog
@@ -24,6 +26,7 @@ from panoloom.engine_server.models.video.families import build
 from panoloom.engine_server.output.latents import read_latents
 from panoloom.engine_server.output.manifest import load_manifest, verify_artifact
 from panoloom.engine_server.worker import models as worker_models
+from panoloom.engine_server.worker.crew import Crew
 from panoloom.engine_server.worker.generate import Job, Reporter, generate
 from panoloom.engine_server.worker.models import LoadedModels
 from panoloom.shared.connection import blob_path
@@ -70,13 +73,13 @@ class Maker:
             path.write_bytes(raw)
         return spec
 
-    def make(self, spec: JobSpec) -> ArtifactRef:
+    def make(self, spec: JobSpec, crew: Crew | None = None) -> ArtifactRef:
         self.previews = []
         return generate(
             Job(
                 job_id=uuid.uuid4().hex,
                 spec=catalog.plan(spec),
-                library=self._root / "library",
+                library=self._root / ("library" if crew is None else "shared"),
                 blobs=self._root / "blobs",
                 work_dir=self._root / "work",
             ),
@@ -86,6 +89,7 @@ class Maker:
                 preview=lambda *told: self.previews.append(told),
                 cancelled=lambda: False,
             ),
+            crew,
         )
 
 
@@ -159,6 +163,18 @@ def test_a_prompt_becomes_a_loop_in_exr_and_mp4(name, maker, panorama):
     first = Image.open(io.BytesIO(made_by.previews[0][1])).convert("RGB")
     red, green, blue = first.getpixel((256, 128))
     assert (red > 240, green < 20, blue < 20) == (True, True, True)
+
+
+@pytest.mark.parametrize("name", ["wan", "wan-i2v"])
+def test_three_with_a_model_each_make_the_bytes_of_one(name, maker, panorama):
+    made_by = maker(name)
+    words = ("--reference", str(panorama), "--animate") if name == "wan-i2v" else ()
+    spec = made_by.spec(*words, "--steps", "1")
+    crew = crew_of([LineHere(LoadedModels()) for _ in range(2)])
+    shared = made_by.make(spec, crew)
+    assert [one.note for one in crew.evaluators()] == ["", "", ""]
+    assert sum(one.evaluations for one in crew.evaluators()[1:]) > 0
+    require_same_bytes(shared, made_by.make(spec))
 
 
 def test_depth_of_the_scene_changes_what_vace_paints(maker, depth):
