@@ -68,7 +68,8 @@ def moved(x0: Tensor, sigma: float, cond: Cond) -> Tensor:
     """`x0` with its change over time as large as the prompt's motion gain asks.
 
     What is enlarged is the difference of each frame of a window from the window's mean frame, and
-    only above `MOTION_SIGMA`.
+    only above `MOTION_SIGMA`; every frame then gets back its own mean and contrast, or bright
+    clouds would burn out (as in guidance rescaling, Lin et al. 2024, section 3.4).
 
     Args:
         x0: Estimate, ``[N, C, f, h, w]``.
@@ -76,7 +77,11 @@ def moved(x0: Tensor, sigma: float, cond: Cond) -> Tensor:
         cond: The prompt; without "motion_gain" nothing changes.
     """
     gain = cond.tensors.get("motion_gain")
-    if gain is None or sigma <= MOTION_SIGMA or x0.shape[2] == 1:
+    if gain is None or float(gain[0]) == 1.0 or sigma <= MOTION_SIGMA or x0.shape[2] == 1:
         return x0
     still = x0.mean(dim=2, keepdim=True)
-    return still + float(gain[0]) * (x0 - still)
+    made = still + float(gain[0]) * (x0 - still)
+    frame = (1, 3, 4)
+    level, before = x0.mean(frame, keepdim=True), x0.std(frame, keepdim=True)
+    apart = made - made.mean(frame, keepdim=True)
+    return level + apart * (before / made.std(frame, keepdim=True).clamp(min=1e-6))

@@ -26,10 +26,27 @@ def clip() -> torch.Tensor:
     return torch.randn(2, 3, 8, 4, 5, generator=torch.Generator().manual_seed(1))
 
 
-def test_the_gain_scales_what_changes_and_leaves_the_mean_frame(clip):
-    made = moved(clip, HIGH, told(1.3))
-    assert torch.allclose(made.mean(2), clip.mean(2), atol=1e-6)
-    assert torch.allclose(made.diff(dim=2), 1.3 * clip.diff(dim=2), atol=1e-5)
+def test_the_gain_makes_frames_differ_more_from_their_mean():
+    """A standing wave and a smaller one that turns its sign: known before and after."""
+    across = torch.arange(16) * (2 * math.pi / 16)
+    standing, turning = across.cos(), 0.5 * across.sin()
+    signs = torch.tensor([1.0, -1.0, -1.0, 1.0])
+    frames = standing + signs[:, None] * turning
+    made = moved(frames[None, None, :, None, :], HIGH, told(1.6))[0, 0, :, 0]
+    kept = math.sqrt((1 + 0.25) / (1 + 0.25 * 1.6**2))
+    assert torch.allclose(made, kept * (standing + 1.6 * signs[:, None] * turning), atol=1e-5)
+
+
+def test_every_frame_keeps_its_mean_and_contrast(clip):
+    made = moved(clip, HIGH, told(1.5))
+    frame = (1, 3, 4)
+    assert torch.allclose(made.mean(frame), clip.mean(frame), atol=1e-5)
+    assert torch.allclose(made.std(frame), clip.std(frame), atol=1e-5)
+    assert not torch.allclose(made, clip, atol=0.1)
+
+
+def test_a_gain_of_one_changes_nothing(clip):
+    assert moved(clip, HIGH, told(1.0)) is clip
 
 
 def test_a_still_clip_stays_still(clip):

@@ -23,7 +23,7 @@ from .measure import LEAST_MOTION, mean_of
 from .statistics import motion as flow_px
 
 WORLDS = 917  # another seed than the evaluation's
-GOAL = (0.65, 1.3)  # of generated over rendered motion; more of it and bright clouds burn out
+GOAL = (0.65, 1.3)  # of generated over rendered motion: well inside the limits
 RESPONSE = 1.0  # motion grows about as the gain does
 WORDS = {"meadow": ("meadow", "forest"), "sunset": ("sunset", "sunrise")}  # else the family's own
 
