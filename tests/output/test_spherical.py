@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import sys
 from fractions import Fraction
 
 import av
@@ -35,6 +36,8 @@ GOLDEN_VEXU = {
 }
 CODECS = {"avc1": "libx264", "hvc1": "libx265", "av01": "libsvtav1"}
 LAYOUTS = ("mono", "top-bottom")
+FFMPEG_STEREO = {"mono": 0, "top-bottom": 2}
+"""AVStereo3DType, the first number of the side data."""
 
 
 def encode(path, codec="avc1", *, moov_first=True, fragmented=False):
@@ -89,7 +92,7 @@ def packets(path):
 def side_data(path):
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
-        return sorted(str(data.type).rpartition(".")[2] for data in frame.side_data)
+        return {str(data.type).rpartition(".")[2]: bytes(data) for data in frame.side_data}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -113,7 +116,9 @@ def test_metadata_goes_in_and_every_packet_stays(
     assert packets(path) == before
     assert len(before) == 8
     assert read_spherical(path) == Spherical(layout=layout)
-    assert {"SPHERICAL", "STEREO3D"} <= set(side_data(path))
+    told = side_data(path)
+    assert "SPHERICAL" in told
+    assert int.from_bytes(told["STEREO3D"][:4], sys.byteorder) == FFMPEG_STEREO[layout]
     raw = path.read_bytes()
     kinds = (b"st3d", b"sv3d", b"vexu", b"<GSpherical:Spherical>")
     assert [raw.count(kind) for kind in kinds] == [1, 1, 1, 1]
