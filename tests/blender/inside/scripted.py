@@ -37,6 +37,8 @@ class QuietSession:
 
     def forget(self, job_id: str) -> None: ...
 
+    def free_weights(self) -> None: ...
+
     def is_accepted(self, job_id: str) -> bool:
         return True
 

@@ -92,9 +92,9 @@ def small_scene(*, samples: int = 1, size: tuple[int, int] = (8, 8)) -> Any:
 
 
 def render(scene: Any, path: Path) -> np.ndarray:
-    """Render the current frame and return linear [H, W, 4] floats, row 0 at the top."""
+    """Render the scene's current frame and return linear [H, W, 4] floats, row 0 at the top."""
     scene.render.filepath = str(path)
-    bpy.ops.render.render(write_still=True)
+    bpy.ops.render.render(write_still=True, scene=scene.name)
     image = bpy.data.images.load(str(path), check_existing=False)
     image.colorspace_settings.is_data = True  # whatever the configuration calls it
     width, height = image.size

@@ -5,15 +5,18 @@ that are in docs/blender.md.
 
 OUT is the folder for STATE.png. A state is `first` (nothing installed but the extension), `words`
 (all that says what to make), `queue` (two jobs wait and one is made, by an engine that the script
-plays itself), `error` (one that a button mends), `history` (LIBRARY's loops, one chosen), `sample`
-(the sample in the World), `look` (the same, with the poster's look under AgX, in a scene of another
-frame rate), `job` (a loop being made, its preview in the World) or `world` (the World tab). Each
-fits into a window of 900 pixels, drawn by factory settings. The extension is installed and
-enabled.
+plays itself), `error` (one that a button mends), `models` (the model that was chosen has no weights
+here), `reasons` (the mouse rests on a button that is off), `history` (LIBRARY's loops, one chosen),
+`world` (the World tab), `job` (a loop being made, its preview in the World), `look` (a loop with
+the poster's look under AgX, in a scene of another frame rate), `sample` (the sample in the World)
+or `narrow` (a queue in a sidebar that was pulled narrow; the last, since it stays so). Each fits
+into a window of 900 pixels, drawn by factory settings: online access is off. The extension is
+installed and enabled. xdotool moves the mouse, ImageMagick takes the pictures.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import subprocess
 import sys
@@ -24,9 +27,12 @@ from types import ModuleType
 import bpy
 
 MODULE = "bl_ext.user_default.panoloom"
-STATES = ("first", "words", "queue", "job", "error", "history", "world", "look", "sample")
+STATES = (
+    "first", "words", "queue", "error", "models", "reasons", "history", "world", "job", "look",
+    "sample", "narrow",
+)  # fmt: skip
 OUT, LIBRARY, *ASKED = sys.argv[sys.argv.index("--") + 1 :]
-SETTLE_S, RENDER_S = 6.0, 150.0  # between a change and its picture
+SETTLE_S, RENDER_S = 6.0, 45.0  # between a change and its picture
 bpy.context.preferences.view.show_splash = False
 
 
@@ -44,7 +50,11 @@ class PlayedSession:
         self.status = messages.StatusReported(
             engine_version="0.1.0", session="played", library="", uptime_s=1.0, worker=worker
         )
-        self.welcome = self.trouble = None
+        self.trouble = None
+        told = ({"name": "preview", "installed": True}, {"name": "wan-1.3b", "installed": False})
+        self.welcome = messages.Welcomed(
+            engine_version="0.1.0", protocol=messages.PROTOCOL_VERSION, session="", models=told
+        )
 
     def submit(self, spec: object, job_id: str, blobs: object = ()) -> object:
         return part("shared.jobview").JobView(job_id=job_id)
@@ -55,6 +65,8 @@ class PlayedSession:
     def cancel(self, job_id: str) -> None: ...
 
     def forget(self, job_id: str) -> None: ...
+
+    def free_weights(self) -> None: ...
 
     def is_accepted(self, job_id: str) -> bool:
         return True
@@ -100,11 +112,11 @@ class Pictures:
         globals()[f"show_{self._shown}"]()
         for area in bpy.context.window_manager.windows[0].screen.areas:
             area.tag_redraw()
-        return RENDER_S if self._shown in ("look", "sample") else SETTLE_S
+        return RENDER_S if self._shown in ("job", "look", "sample") else SETTLE_S
 
     def _crop(self) -> list[str]:
         """The sidebar alone where the rest of the window shows nothing new."""
-        if self._shown in ("first", "sample", "look", "job", "world"):
+        if self._shown in ("first", "reasons", "sample", "look", "job", "world"):
             return []
         window = bpy.context.window_manager.windows[0]
         region = next(region for region in viewport().regions if region.type == "UI")
@@ -121,7 +133,7 @@ def forget() -> None:
     state.care.session = part("blender_addon.session").Session()
     scroll(-50)
     settings = scene.panoloom
-    for name in ("prompt_text", "prompt", "sky", "style", "seconds", "steps", "size"):
+    for name in ("prompt_text", "prompt", "sky", "style", "seconds", "steps", "size", "model"):
         settings.property_unset(name)
     settings.use_reference = False
     settings.look, scene.render.fps = "LINEAR", 24
@@ -136,7 +148,7 @@ def look_at_the_world() -> None:
     area = viewport()
     scene = bpy.context.scene
     scene.render.engine, scene.render.preview_pixel_size = "CYCLES", "1"
-    scene.cycles.preview_samples = 8
+    scene.cycles.preview_samples = 4
     area.spaces.active.shading.type = "RENDERED"
     space = area.spaces.active
     space.overlay.show_overlays = False
@@ -157,7 +169,7 @@ def show_sample() -> None:
 def show_look() -> None:
     scene = bpy.context.scene
     scene.render.fps = 25
-    bpy.ops.panoloom.load_sample()
+    bpy.ops.panoloom.load_loop(filepath=str(loop_like("snow") / "loop.mp4"))
     scene.view_settings.view_transform, scene.panoloom.look = "AgX", "MATCH"
     look_at_the_world()
 
@@ -165,19 +177,19 @@ def show_look() -> None:
 def show_job() -> None:
     """As in the queue, with a preview of the first job in the World."""
     show_queue()
-    viewport().spaces.active.shading.type = "SOLID"
     state = part("blender_addon.runtime").state()
     job = state.queue.open[0]
-    picture = bpy.data.images.new("preview", 16, 8)
-    path = Path(bpy.app.tempdir, "preview.png")
-    picture.filepath_raw, picture.file_format = str(path), "PNG"
-    picture.save()
-    bpy.data.images.remove(picture)
     told = part("shared.messages").JobPreviewed(
-        job_id=job.job_id, seq=3, step=7, width=16, height=8
+        job_id=job.job_id, seq=3, step=7, width=1024, height=512
     )
-    job.view.apply(told, (path.read_bytes(),))
+    job.view.apply(told, ((loop_like("sunset") / "poster.png").read_bytes(),))
     part("blender_addon.timer").tick()
+    look_at_the_world()
+
+
+def loop_like(word: str) -> Path:
+    """The loop of LIBRARY that has this word in its name, else any of it."""
+    return next(iter(sorted(Path(LIBRARY).resolve().glob(f"*{word}*/poster.png")))).parent
 
 
 def show_words() -> None:
@@ -217,6 +229,34 @@ def show_error() -> None:
         state.report(error)
 
 
+def show_models() -> None:
+    part("blender_addon.runtime").state().care.session = PlayedSession()
+    bpy.ops.panoloom.choose_model(model="wan-1.3b")
+    with contextlib.suppress(RuntimeError):  # how an operator's report reaches a script
+        bpy.ops.panoloom.generate()
+
+
+def show_reasons() -> None:
+    """The mouse rests on the button Generate, which is off."""
+    region = next(region for region in viewport().regions if region.type == "UI")
+    window = bpy.context.window_manager.windows[0]
+    move_mouse(f"mousemove {region.x + 140} {window.height - region.y - region.height + 540}")
+
+
+def move_mouse(words: str) -> None:
+    """Let xdotool do so soon, while Blender goes on."""
+    moves = " sleep 1 ".join(["mousemove 300 500 sleep 1", words, "mousemove_relative 3 2"])
+    subprocess.Popen(["xdotool", *moves.split()])
+
+
+def show_narrow() -> None:
+    """The sidebar's edge is pulled to the right."""
+    show_queue()
+    region = next(region for region in viewport().regions if region.type == "UI")
+    grip = f"mousemove {region.x - 2} 450 sleep 0.5 mousedown 1"
+    move_mouse(f"{grip} {'mousemove_relative 9 0 sleep 0.2 ' * 10} mouseup 1")
+
+
 def show_history() -> None:
     part("blender_addon.runtime").state().care.session = PlayedSession()
     bpy.context.preferences.addons[MODULE].preferences.library = str(Path(LIBRARY).resolve())
@@ -228,6 +268,38 @@ def show_history() -> None:
     status.selected = state.history.entries[0].name
     bpy.ops.panoloom.apply_loop()
     bpy.app.timers.register(lambda: scroll(50), first_interval=2)
+
+
+class Opened:
+    """A layout whose sub-panel is open from the start."""
+
+    def __init__(self, layout: bpy.types.UILayout) -> None:
+        self._layout = layout
+
+    def panel(self, name: str, default_closed: bool = False) -> object:
+        return self._layout.panel(name, default_closed=False)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._layout, name)
+
+
+def show_part(name: str) -> None:
+    """A loop in the World, and a part of the panel that is closed at first."""
+    show_history()
+    drawn = part(f"blender_addon.{name}")
+    draw = drawn.draw
+    if not isinstance(getattr(draw, "opened", None), bool):
+        drawn.draw = lambda layout, context, width: draw(Opened(layout), context, width)
+        drawn.draw.opened = True
+
+
+def show_export() -> None:
+    part("blender_addon.preferences").program = lambda: "panoloom"
+    show_part("panels_export")
+
+
+def show_vr() -> None:
+    show_part("panels_vr")
 
 
 def scroll(steps: int) -> None:
