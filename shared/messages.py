@@ -10,18 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from .evaluation import (
+    Evaluate,
+    Evaluated,
+    EvaluationFailed,
+    KeepPrompt,
+    LoadModel,
+    ModelLoaded,
+)
 from .jobs import ArtifactRef, JobState, Progress
+from .message import Message
 
 PROTOCOL_VERSION: tuple[int, int] = (1, 3)
 MAX_CHUNK_BYTES = 4 * 1024 * 1024
-
-
-class Message:
-    """Base of all messages."""
-
-    __slots__ = ()
-    num_parts: ClassVar[int] = 0
-
 
 # Structures inside messages -------------------------------------------------------------------
 
@@ -397,69 +398,6 @@ class RunJob(Message):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopWorker(Message):
     """End, after the job in hand is let go."""
-
-
-# Between a worker and the processes that evaluate views for it (internal) ----------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadModel(Message):
-    """Bring this job's model, at a level of the memory ladder. Answered by ModelLoaded."""
-
-    spec: dict[str, Any]
-    level: str
-    threads: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelLoaded(Message):
-    """Ready. `numerics` is all that the last bits of an evaluation depend on, in words."""
-
-    pid: int
-    device: str
-    numerics: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeepPrompt(Message):
-    """Keep an encoded prompt, by its hash, until the next LoadModel. Not answered."""
-
-    num_parts: ClassVar[int] = 1
-
-    prompt: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluate(Message):
-    """One model call on windows; the fields are those of the adapter's `ViewGeometry`."""
-
-    num_parts: ClassVar[int] = 1
-
-    prompt: str
-    sigma: float
-    fov_deg: float
-    yaw_deg: tuple[float, ...] = ()
-    pitch_deg: tuple[float, ...] = ()
-    frames: tuple[tuple[int, ...], ...] = ()
-    rings: tuple[str, ...] = ()
-    sigma_next: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluated(Message):
-    """The windows, denoised."""
-
-    num_parts: ClassVar[int] = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluationFailed(Message):
-    """Answers LoadModel or Evaluate: an error of errors.py, or the device's memory ran out."""
-
-    code: str
-    message: str
-    details: dict[str, Any] = field(default_factory=dict)
-    ran_out_of_memory: bool = False
 
 
 CONTROL_REQUESTS: tuple[type[Message], ...] = (

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import safetensors.torch
 from torch import Tensor
 
-from ...shared.messages import Evaluate
+from ...shared.evaluation import Evaluate
 from ..models.adapter import Cond, ViewGeometry
 
 _CONTROL = "control."

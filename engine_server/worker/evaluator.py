@@ -20,17 +20,17 @@ from typing import BinaryIO
 import torch
 
 from ...shared.errors import MalformedMessage, PanoloomError
-from ...shared.jobs import JobSpec
-from ...shared.messages import (
+from ...shared.evaluation import (
     Evaluate,
     Evaluated,
     EvaluationFailed,
-    FreeMemory,
     KeepPrompt,
     LoadModel,
-    Message,
     ModelLoaded,
 )
+from ...shared.jobs import JobSpec
+from ...shared.message import Message
+from ...shared.messages import FreeMemory
 from ...shared.wire import decode, encode
 from ..models.adapter import Adapter, Cond
 from .calls import Call, pack, unpack

@@ -9,7 +9,7 @@ import torch
 
 from ...shared.errors import OutOfMemory
 from ...shared.jobs import JobSpec
-from ..config import Executors, cache_folder
+from ..config import Executors, cache_folder, compiles_models
 from ..machine import memory_bytes
 from ..models import catalog, store
 from ..models.adapter import Adapter
@@ -166,7 +166,8 @@ class LoadedModels:
         """Prompts are encoded: bring the denoiser to where it works."""
         card = catalog.find(spec.model)
         if card.build is not None and self._adapter is not None:
-            settle(self._adapter, self.level, device_of(card))
+            compiles = compiles_models()
+            settle(self._adapter, self.level, device_of(card), compiles=compiles)
 
     def step_down(self, spec: JobSpec) -> Level:
         """After the memory ran out: the next level that fits, for this model from now on.

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from ...shared.jobs import JobSpec
+from ..config import compiles_models
 from ..models import catalog
 from ..models.memory import Level
 from ..output.interpolators import FLOW, name_installed
@@ -17,10 +18,15 @@ _METHOD_VERSION = "5"
 """Grows whenever the same job would give other pixels; older results are then not reused."""
 
 _INTERPOLATOR = name_installed()
-NUMERICS_VERSION = (
-    _METHOD_VERSION if _INTERPOLATOR == FLOW else f"{_METHOD_VERSION}+{_INTERPOLATOR}"
+NUMERICS_VERSION = "+".join(
+    [
+        _METHOD_VERSION,
+        *([] if _INTERPOLATOR == FLOW else [_INTERPOLATOR]),
+        *(["compiled"] if compiles_models() else []),
+    ]
 )
-"""With the name of a learned interpolator where one is installed: it makes other pixels."""
+"""With the name of a learned interpolator where one is installed, and whether large denoisers are
+compiled: both make other pixels."""
 
 _SHAPING_PACKAGES = (
     "panoloom",

@@ -10,16 +10,16 @@ import torch
 from torch import Tensor
 
 from ...shared.errors import MalformedMessage, from_wire
-from ...shared.jobs import JobSpec
-from ...shared.messages import (
+from ...shared.evaluation import (
     Evaluated,
     EvaluationFailed,
-    FreeMemory,
     KeepPrompt,
     LoadModel,
-    Message,
     ModelLoaded,
 )
+from ...shared.jobs import JobSpec
+from ...shared.message import Message
+from ...shared.messages import FreeMemory
 from ...shared.wire import Envelope, decode, encode
 from ..models.memory import Level
 from .calls import Call, hash_of, pack, unpack
