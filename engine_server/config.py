@@ -18,6 +18,7 @@ from ..shared.errors import InvalidJob
 
 LIBRARY_VARIABLE = "PANOLOOM_LIBRARY"
 MODELS_VARIABLE = "PANOLOOM_MODELS"
+COMPILE_VARIABLE = "PANOLOOM_COMPILE"
 EXECUTORS_VARIABLE = "PANOLOOM_EXECUTORS"
 GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 """Which GPUs a process sees, as the driver's library names it."""
@@ -109,6 +110,12 @@ def models_folder(environ: Mapping[str, str] | None = None) -> Path:
     environ = os.environ if environ is None else environ
     chosen = environ.get(MODELS_VARIABLE) or Path(platformdirs.user_data_dir("panoloom")) / "models"
     return Path(chosen).expanduser().absolute()
+
+
+def compiles_models(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether large denoisers are compiled: PANOLOOM_COMPILE is 1."""
+    environ = os.environ if environ is None else environ
+    return environ.get(COMPILE_VARIABLE, "").strip() == "1"
 
 
 def hub_endpoint(environ: Mapping[str, str] | None = None) -> str:

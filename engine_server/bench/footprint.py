@@ -59,7 +59,7 @@ class Footprint:
     tflop: float
 
 
-class _Held(TorchDispatchMode):
+class Held(TorchDispatchMode):
     """Bytes of all tensors that operators made and nobody has let go of."""
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ def footprint(
         finally:
             torch.set_default_dtype(before)
         inputs["timestep"] = torch.ones(1)
-        with _Held() as held:
+        with Held() as held:
             model(**inputs, return_dict=False)
         with FlopCounterMode(display=False) as counter:
             model(**inputs, return_dict=False)

@@ -1,9 +1,10 @@
 """Times and memory of a real architecture on the card at hand, with random weights: one table.
 
-    python -m panoloom.engine_server.bench.gpu_table [--tiny] [--steps N] [--compile]
+    python -m panoloom.engine_server.bench.gpu_table [--tiny] [--compile] [--limit-gib N]
 
 Wan 2.1 1.3B is built from its configuration on the device; nothing is downloaded. Random weights
 say nothing of how a result looks, only what it costs. `--tiny` runs the same on a CPU in a minute.
+`--limit-gib` lets the allocator have no more than a smaller card has; what does not fit fails.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from __future__ import annotations
 import argparse
 import importlib
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,7 +25,8 @@ from .counting import CountingAdapter
 from .footprint import CONFIGS
 from .measure import PeakMemory, times
 
-METHODS = ("fused", "paper", "multidiffusion")
+OTHERS = {"paper": "44 views", "multidiffusion": "MultiDiffusion"}
+"""Method -> what the table calls it."""
 BATCHES = (1, 2, 4)
 
 
@@ -66,7 +68,7 @@ TINY = Setting(
 )  # fmt: skip
 
 
-def build(setting: Setting, device: str) -> Adapter:
+def build(setting: Setting, device: str) -> Any:
     """The adapter over random weights; it encodes no prompts."""
     from ..models.video.wan import WanAdapter, WanParts
 
@@ -85,27 +87,95 @@ def build(setting: Setting, device: str) -> Adapter:
     return WanAdapter(parts, window_hw=window, window_frames=setting.frames, ghosts=1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What a stage or a decoding took.
+
+    Attributes:
+        seconds: Of a step; of a decoding all of it.
+        evaluations: Windows of a step.
+        overhead: Time outside of the model, as a share of the time inside.
+        device_mib, host_mib: Most memory held; None where that is not told.
+    """
+
+    seconds: float
+    evaluations: float = 0.0
+    overhead: float = 0.0
+    device_mib: float | None = None
+    host_mib: float | None = None
+
+    @property
+    def memory(self) -> str:
+        """In words."""
+        told = {"on the card": self.device_mib, "of main memory": self.host_mib}
+        return ", ".join(f"{mib:.0f} MiB {where}" for where, mib in told.items() if mib is not None)
+
+
+@dataclass(kw_only=True)
+class Table:
+    """What was measured of an adapter, and what follows from it.
+
+    Attributes:
+        batches: Windows at a time -> seconds a window.
+        compiled_s: Seconds a window once the denoiser's blocks are compiled; None: not asked for.
+        fused, decoded: Panorama's width -> what it took.
+        others: Method -> what it took, at the width `compared`.
+    """
+
+    batches: dict[int, float] = field(default_factory=dict)
+    compiled_s: float | None = None
+    fused: dict[int, Run] = field(default_factory=dict)
+    decoded: dict[int, Run] = field(default_factory=dict)
+    others: dict[str, Run] = field(default_factory=dict)
+    compared: int = 0
+
+    def ratios(self) -> Iterator[tuple[str, str]]:
+        """(what, figure): gains, memory over sizes, and ours against other methods."""
+        for count, seconds in self.batches.items():
+            if count > 1:
+                yield f"gain of {count} windows at a time", f"{self.batches[1] / seconds:.2f}"
+        if self.compiled_s is not None:
+            yield "gain of compiling", f"{self.batches[1] / self.compiled_s:.2f}"
+        for what, runs in (("a step", self.fused), ("decoding", self.decoded)):
+            small, large = (runs[width].device_mib for width in (min(runs), max(runs)))
+            if small and large:
+                name = f"memory on the card of {what}, {max(runs)} over {min(runs)} wide"
+                yield name, f"{large / small:.3f}"
+        ours = self.fused[self.compared]
+        for method, run in self.others.items():
+            evaluations, seconds = run.evaluations / ours.evaluations, run.seconds / ours.seconds
+            yield (
+                f"{OTHERS[method]} over ours, {self.compared} wide",
+                f"{evaluations:.2f} times the evaluations, {seconds:.2f} times the seconds",
+            )
+
+
 def rows(
     adapter: Any, setting: Setting, *, steps: int, compiles: bool = False
 ) -> Iterator[tuple[str, str]]:
-    """(what, figures) line by line, as they are measured."""
+    """(what, figures) line by line, as they are measured; what follows from them comes last."""
     cond = Cond(tensors={"text": torch.zeros(1, 512, setting.config["text_dim"])})
+    table = Table(compared=setting.sizes[-2][0])
     for batch in BATCHES:
-        seconds = _seconds(lambda n=batch: _evaluate(adapter, setting, cond, n))
-        yield f"{batch} windows at a time", f"{seconds / batch:.4f} s a window"
+        seconds = _seconds(lambda n=batch: _evaluate(adapter, setting, cond, n)) / batch
+        table.batches[batch] = seconds
+        yield f"{batch} windows at a time", f"{seconds:.4f} s a window"
     for width, fov in setting.sizes:
-        yield f"fused, {width}x{width // 2}", _run(adapter, setting, cond, width, fov, steps)
-    width, fov = setting.sizes[-2]
-    for method in METHODS[1:]:
-        figures = _run(adapter, setting, cond, width, fov, steps, method=method)
-        yield f"{method}, {width}x{width // 2}", figures
+        table.fused[width] = run = _run(adapter, setting, cond, width, fov, steps)
+        yield f"ours, {width}x{width // 2}", _told(run)
+    for method, name in OTHERS.items():
+        width, fov = setting.sizes[-2]
+        run = _run(adapter, setting, cond, width, fov, steps, method=method)
+        table.others[method] = run
+        yield f"{name}, {width}x{width // 2}", _told(run)
     for width, _ in setting.sizes:
-        yield f"decode, {width}x{width // 2}", _decode(adapter, setting, width)
+        table.decoded[width] = run = _decode(adapter, setting, width)
+        yield f"decoding {width}x{width // 2}", f"{run.seconds:.1f} s, {run.memory}"
     if compiles:
         adapter.transformers[0].compile_repeated_blocks(fullgraph=True)
-        _evaluate(adapter, setting, cond, 1)
-        seconds = _seconds(lambda: _evaluate(adapter, setting, cond, 1))
-        yield "compiled, 1 window", f"{seconds:.4f} s a window"
+        table.compiled_s = _seconds(lambda: _evaluate(adapter, setting, cond, 1))
+        yield "compiled, 1 window", f"{table.compiled_s:.4f} s a window"
+    yield from table.ratios()
 
 
 def _evaluate(adapter: Adapter, setting: Setting, cond: Cond, count: int) -> None:
@@ -116,15 +186,15 @@ def _evaluate(adapter: Adapter, setting: Setting, cond: Cond, count: int) -> Non
 
 
 def _run(
-    adapter: Adapter,
+    adapter: Any,
     setting: Setting,
     cond: Cond,
     width: int,
     fov_deg: float,
     steps: int,
     method: str = "fused",
-) -> str:
-    """A stage without guidance: evaluations and seconds a step, overhead, peak memory."""
+) -> Run:
+    """A stage without guidance."""
     counted = CountingAdapter(adapter)
     stage = Stage(width=width, height=width // 2, steps=steps, fov_deg=fov_deg)
     memory = PeakMemory()
@@ -140,19 +210,36 @@ def _run(
         view_batch=1,
         method=method,
     )
+    counted.device = adapter.transformers[0].device.type  # results come back to main memory
     cost = times(counted, time.perf_counter() - wall, time.process_time() - cpu)
-    return (
-        f"{counted.evaluations / steps:.1f} evaluations, {cost['seconds'] / steps:.2f} s a step, "
-        f"overhead {100 * cost['overhead']:.1f} %, {_peak(memory)}"
+    return Run(
+        seconds=cost["seconds"] / steps,
+        evaluations=counted.evaluations / steps,
+        overhead=cost["overhead"],
+        device_mib=memory.device_mib(),
+        host_mib=memory.host_mib(),
     )
 
 
-def _decode(adapter: Adapter, setting: Setting, width: int) -> str:
+def _told(run: Run) -> str:
+    return (
+        f"{run.evaluations:.1f} evaluations, {run.seconds:.2f} s a step, "
+        f"overhead {100 * run.overhead:.1f} %, {run.memory}"
+    )
+
+
+def _decode(adapter: Adapter, setting: Setting, width: int) -> Run:
+    """A panorama in tiles."""
     ratio = adapter.spec.ratio_s
     shape = (adapter.spec.channels, setting.frames, width // 2 // ratio, width // ratio)
     memory, begin = PeakMemory(), time.perf_counter()
-    count = sum(1 for _ in adapter.decode(torch.zeros(shape), wraps=True, loop=True))
-    return f"{count} frames in {time.perf_counter() - begin:.1f} s, {_peak(memory)}"
+    for _ in adapter.decode(torch.zeros(shape), wraps=True, loop=True):
+        pass
+    return Run(
+        seconds=time.perf_counter() - begin,
+        device_mib=memory.device_mib(),
+        host_mib=memory.host_mib(),
+    )
 
 
 def _seconds(work: Callable[[], None]) -> float:
@@ -167,22 +254,21 @@ def _seconds(work: Callable[[], None]) -> float:
     return time.perf_counter() - begin
 
 
-def _peak(memory: PeakMemory) -> str:
-    device, host = memory.device_mib(), memory.host_mib()
-    told = [f"{device:.0f} MiB on the card"] if device is not None else []
-    return ", ".join(told + ([f"{host:.0f} MiB of main memory"] if host is not None else []))
-
-
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="panoloom.engine_server.bench.gpu_table")
     parser.add_argument("--tiny", action="store_true", help="a tiny model, for a CPU")
     parser.add_argument("--steps", type=int, default=4, help="steps of each run (%(default)s)")
     parser.add_argument("--compile", action="store_true", help="also what compiling gains")
-    options = parser.parse_args()
+    parser.add_argument("--limit-gib", type=float, help="of the card's memory, no more than this")
+    options = parser.parse_args(words)
     setting = TINY if options.tiny else REAL
     device = "cuda" if torch.cuda.is_available() else "cpu"
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    if options.limit_gib and device == "cuda":
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(options.limit_gib * 2**30 / total)
+        name = f"{name}, limited to {options.limit_gib:g} GiB"
     print(f"{name}, torch {torch.__version__}, {setting.dtype}\n\n| | |\n|---|---|")
     adapter = build(setting, device)
     for what, figures in rows(adapter, setting, steps=options.steps, compiles=options.compile):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ...shared.errors import InvalidJob
 from ...shared.jobs import JobSpec, Lora
 from ..config import hub_endpoint, models_folder
-from ..models import catalog, install, store
+from ..models import catalog, install, planner, store
 from ..models.card import ModelCard
 from ..room import readable_size
 from .exits import CANNOT, DONE
@@ -68,6 +69,8 @@ def run_list(options: argparse.Namespace) -> int:
         state = "ships" if fact["ships"] else "installed" if fact["installed"] else "-"
         print(f"{fact['name']:17} {state:9} {fact['good_at']}")
         print(f"{'':17} {fact['licence']} ({COMMERCIAL[fact['commercial']]}); {_sizes(fact)}")
+        if fact["memory_bytes"]:
+            print(f"{'':17} on a card: {_levels(fact['memory_bytes'])}")
     for lora in loras:
         print(f"{lora['id']:17} LoRA      revision {lora['revision']}")
     return DONE
@@ -85,6 +88,7 @@ def facts(card: ModelCard) -> dict[str, Any]:
         "terms_note": card.terms.note,
         "download_bytes": card.download_bytes,
         "disk_bytes": record.num_bytes if record else card.download_bytes,
+        "memory_bytes": planner.memory_at_each_level(card),
         "takes": list(card.takes),
         "steps": card.steps,
         "guidance_scale": card.guidance_scale,
@@ -189,6 +193,10 @@ def _sizes(fact: dict[str, Any]) -> str:
     if fact["ships"]:
         return "nothing to download"
     return f"{readable_size(fact['download_bytes'])} to download and on the disk"
+
+
+def _levels(memory: Mapping[str, int]) -> str:
+    return ", ".join(f"{readable_size(count)} {name}" for name, count in memory.items())
 
 
 class _Bar:

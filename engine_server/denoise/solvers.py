@@ -17,6 +17,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import torch
+from numpy.polynomial import Polynomial
 from torch import Tensor
 
 from ...shared.errors import InvalidJob
@@ -81,11 +83,54 @@ def dpm(
     return euler_step(x, aim, sigma=sigma, sigma_next=sigma_next), (denoised,)
 
 
+def lms(
+    x: Tensor, denoised: Tensor, memory: Memory, sigmas: Sequence[float], step: int
+) -> tuple[Tensor, Memory]:
+    """Adams and Bashforth's steps of order 4 over uneven levels; remembers three slopes.
+
+    The slope is that of ``x / (1 - sigma)`` over ``sigma / (1 - sigma)``: the noise in the state.
+    Source: the LMS sampler of Katherine Crowson's k-diffusion, by its formula.
+    """
+    slopes = (_slope(x, denoised, sigmas[step]), *memory[1:])[: step + 1]
+    levels = [_ratio(sigmas[step - k]) for k in range(-1, len(slopes))]
+    shares = _integrals(levels[0], levels[1:])
+    out = euler_step(x, denoised, sigma=sigmas[step], sigma_next=sigmas[step + 1])
+    out = out + (1 - sigmas[step + 1]) * _bend(slopes, shares)
+    return out, (denoised, *slopes, *[slopes[-1]] * 3)[:4]
+
+
+def plms(
+    x: Tensor, denoised: Tensor, memory: Memory, sigmas: Sequence[float], step: int
+) -> tuple[Tensor, Memory]:
+    """PNDM's linear steps; remembers the state of the step before and three slopes.
+
+    A level that stands twice is come to twice: the second time from the state before it, with the
+    mean of both slopes. Source: Liu et al. 2022 (https://arxiv.org/abs/2202.09778), equation 12.
+    """
+    here, there = sigmas[step], sigmas[step + 1]
+    slope = _slope(x, denoised, here)
+    if there == here:
+        denoised_before, before, *slopes = memory
+        out = euler_step(before, denoised_before, sigma=sigmas[step - 1], sigma_next=here)
+        width = _ratio(here) - _ratio(sigmas[step - 1])
+        out = out + (1 - here) * _bend((slopes[0], slope), (width / 2, width / 2))
+        return out, (denoised, before, *slopes)
+    twice = sum(sigmas[k] == sigmas[k + 1] for k in range(step))
+    slopes = (slope, *memory[2:])[: min(4, step + 1 - twice)]
+    width = _ratio(there) - _ratio(here)
+    shares = [width * share for share in _ADAMS_BASHFORTH[len(slopes) - 1]]
+    out = euler_step(x, denoised, sigma=here, sigma_next=there)
+    out = out + (1 - there) * _bend(slopes, shares)
+    return out, (denoised, x, *slopes, *[slopes[-1]] * 3)[:5]
+
+
 SOLVERS: dict[str, Solver] = {
     "second-order": second_order,
     "euler": euler,
     "unipc": unipc,
     "dpm++": dpm,
+    "lms": lms,
+    "plms": plms,
 }
 
 
@@ -99,6 +144,46 @@ def find_solver(name: str) -> Solver:
         known = ", ".join(sorted(SOLVERS))
         raise InvalidJob(f"There is no solver '{name}'. Known: {known}.", field="model")
     return SOLVERS[name]
+
+
+_ADAMS_BASHFORTH = (
+    (1.0,),
+    (3 / 2, -1 / 2),
+    (23 / 12, -16 / 12, 5 / 12),
+    (55 / 24, -59 / 24, 37 / 24, -9 / 24),
+)
+"""Shares of the newest slope and of those before, for evenly spaced levels."""
+
+
+def _ratio(sigma: float) -> float:
+    """Noise over picture."""
+    sigma = min(sigma, TOP)
+    return sigma / (1 - sigma)
+
+
+def _slope(x: Tensor, denoised: Tensor, sigma: float) -> Tensor:
+    sigma = min(sigma, TOP)
+    return (x - (1 - sigma) * denoised) / sigma
+
+
+def _bend(slopes: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """What older slopes add to the straight line along the first; their shares span the step."""
+    bend = torch.zeros_like(slopes[0])
+    for slope, share in zip(slopes[1:], shares[1:], strict=True):
+        bend = bend + share * (slope - slopes[0])
+    return bend
+
+
+def _integrals(end: float, known: Sequence[float]) -> list[float]:
+    """From the first of the `known` levels to `end`, of the polynomial that is 1 at one of them and
+    0 at the others, for each."""
+    found = []
+    for index, own in enumerate(known):
+        others = [*known[:index], *known[index + 1 :]]
+        curve = Polynomial.fromroots(others) if others else Polynomial([1.0])
+        area = curve.integ()
+        found.append(float(area(end) - area(known[0])) / math.prod(own - o for o in others))
+    return found
 
 
 def _order(num_steps: int, step: int) -> int:

@@ -48,6 +48,8 @@ class LatentSpec:
         can_ring: Axes ("time", "width") that the model can be told go all round (ring-RoPE).
         rings: Those of them that this job asks for.
         schedule: Noise levels and solver.
+        tile_hw: Cells (height, width) of the largest tile, without its margin, in which its
+            autoencoder codes a picture larger than a window.
     """
 
     channels: int
@@ -62,6 +64,7 @@ class LatentSpec:
     can_ring: tuple[str, ...] = ()
     rings: tuple[str, ...] = ()
     schedule: Schedule = field(default_factory=Schedule)
+    tile_hw: tuple[int, int] = (64, 128)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

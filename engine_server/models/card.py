@@ -67,6 +67,8 @@ class Build:
             operator by operator at the window's full size (`python -m
             panoloom.engine_server.bench.footprint`).
         decode_bytes: The same for the autoencoder and one window of it.
+        tile_bytes: The same for a tile of a panorama with its margin, the larger of decoding and
+            encoding; 0 where that is no more than a window takes.
         block_share: Largest block of the denoiser as a share of it: what offloading holds twice.
         evaluation_tflop: 10**12 multiplications and additions of one window, counted likewise.
     """
@@ -79,6 +81,7 @@ class Build:
     evaluation_tflop: float
     experts: int = 1
     decoder_bytes: int = 4
+    tile_bytes: int = 0
     block_share: float = 1 / 30
 
 

@@ -31,13 +31,14 @@ def park(adapter: Any, level: Level, device: str) -> None:
             model.to(MAIN_MEMORY)
 
 
-def settle(adapter: Any, level: Level, device: str) -> None:
+def settle(adapter: Any, level: Level, device: str, *, compiles: bool = False) -> None:
     """Bring every part to where it works; may be called again.
 
     Args:
         adapter: Has `transformers` and `autoencoder`, and may have a small `text_encoder`.
         level: Of the ladder.
         device: As torch names it.
+        compiles: Whether the denoisers' repeated blocks are compiled, at levels without hooks.
     """
     adapter.autoencoder.to(device)
     encoder = getattr(adapter, "text_encoder", None)
@@ -48,6 +49,8 @@ def settle(adapter: Any, level: Level, device: str) -> None:
     for model in others:  # they wait for their turn, see `take_turns`
         _settle_denoiser(model, level, work, MAIN_MEMORY)
     _settle_denoiser(first, level, work, work)
+    if compiles and not (level.is_offloaded or level.is_float8):
+        _compile(adapter.transformers)
 
 
 def take_turns(models: Sequence[Any], chosen: Any) -> None:
@@ -61,6 +64,14 @@ def take_turns(models: Sequence[Any], chosen: Any) -> None:
             continue
         model.to(MAIN_MEMORY)
         chosen.to(place)
+
+
+def _compile(models: Sequence[Any]) -> None:
+    """Compile the blocks of which a denoiser has many; a network without such is left as it is."""
+    for model in models:
+        if getattr(model, "_repeated_blocks", None) and not hasattr(model, "panoloom_compiled"):
+            model.compile_repeated_blocks(fullgraph=True)
+            model.panoloom_compiled = True
 
 
 def _level_of(model: Any) -> Level:

@@ -152,6 +152,21 @@ def room_here(card: ModelCard) -> Room:
     return Room(device=best.name, device_bytes=free, host_bytes=host)
 
 
+def memory_at_each_level(card: ModelCard) -> dict[str, int]:
+    """Level of the ladder -> bytes on a card, of a job of five seconds with words alone.
+
+    The same at every size: a device holds windows and never a panorama. Empty for a small model.
+    """
+    if card.build is None:
+        return {}
+    width, height = card.ladder[-1].size
+    wish = JobSpec(
+        prompt="sea", model=card.name, width=width, height=height, num_frames=120, fps=24.0
+    )
+    spec, room = catalog.outline(wish), Room(device="", device_bytes=0, host_bytes=0)
+    return {level.name: needs(card, spec, level, room).device_bytes for level in LEVELS}
+
+
 def _share(needed: int, free: int, of: str) -> str:
     return f"{_gib(needed).strip()} of {_gib(free).strip()} free on {of}"
 

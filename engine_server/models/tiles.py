@@ -19,6 +19,12 @@ TILE_HW = (64, 128)
 """Cells (height, width) of the largest tile, without its margin."""
 
 
+def tile_side(window: int, margin: int) -> int:
+    """Cells across a tile that with its margin is no larger than a window of so many, so that
+    coding a panorama takes no more than coding a window; at least as wide as its margin."""
+    return max(window - 2 * margin, margin)
+
+
 def tiles(
     height: int, width: int, tile_hw: tuple[int, int] | None = None
 ) -> Iterator[tuple[range, range]]:
@@ -42,7 +48,12 @@ def with_margin(panorama: Tensor, rows: range, columns: range, margin: int) -> T
 
 
 def decode_in_tiles(
-    panorama: Tensor, decode: Callable[[Tensor], Tensor], *, ratio: int, margin: int
+    panorama: Tensor,
+    decode: Callable[[Tensor], Tensor],
+    *,
+    ratio: int,
+    margin: int,
+    tile_hw: tuple[int, int] | None = None,
 ) -> Tensor:
     """The picture ``[3, ratio * H, ratio * W]`` of a panorama ``[C, H, W]``, on the CPU.
 
@@ -51,12 +62,13 @@ def decode_in_tiles(
         decode: ``[C, h, w]`` -> ``[3, ratio * h, ratio * w]``, a tile with its margin.
         ratio: Pixels per cell along a side.
         margin: Cells that the decoder sees beyond one.
+        tile_hw: See `tiles`.
     """
     height, width = panorama.shape[-2:]
     margin = min(margin, height)
     picture = torch.empty(3, height * ratio, width * ratio)
     cut = margin * ratio
-    for rows, columns in tiles(height, width):
+    for rows, columns in tiles(height, width, tile_hw):
         part = decode(with_margin(panorama, rows, columns, margin))
         picture[
             :,
@@ -67,7 +79,12 @@ def decode_in_tiles(
 
 
 def encode_in_tiles(
-    picture: Tensor, encode: Callable[[Tensor], Tensor], *, ratio: int, margin: int
+    picture: Tensor,
+    encode: Callable[[Tensor], Tensor],
+    *,
+    ratio: int,
+    margin: int,
+    tile_hw: tuple[int, int] | None = None,
 ) -> Tensor:
     """The cells ``[C, H / ratio, W / ratio]`` of a panorama's picture ``[3, H, W]``, on the CPU.
 
@@ -76,11 +93,12 @@ def encode_in_tiles(
         encode: ``[3, ratio * h, ratio * w]`` -> ``[C, h, w]``, a tile with its margin.
         ratio: Pixels per cell along a side.
         margin: Cells that the encoder sees beyond one.
+        tile_hw: See `tiles`.
     """
     height, width = (side // ratio for side in picture.shape[-2:])
     margin = min(margin, height)
     bands: list[list[Tensor]] = []
-    for rows, columns in tiles(height, width):
+    for rows, columns in tiles(height, width, tile_hw):
         if columns.start == 0:
             bands.append([])
         seen = with_margin(picture, scaled(rows, ratio), scaled(columns, ratio), margin * ratio)
@@ -130,14 +148,21 @@ class FlatTile:
         place.copy_(self.inside(part, ratio))
 
 
-def flat_tiles(height: int, width: int, *, margin: int, ring: bool) -> Iterator[FlatTile]:
+def flat_tiles(
+    height: int,
+    width: int,
+    *,
+    margin: int,
+    ring: bool,
+    tile_hw: tuple[int, int] | None = None,
+) -> Iterator[FlatTile]:
     """Tiles of a flat picture of ``height`` x ``width`` cells, with up to `margin` around each.
 
     Beyond an edge there is nothing: the network sees the edge as it would of the whole picture. A
     tile with its margin is no higher than one that is the whole height.
     """
     beyond = min(margin, width)
-    down, across = TILE_HW
+    down, across = TILE_HW if tile_hw is None else tile_hw
     if height > down:
         down = max(1, down - 2 * margin)
     for rows, columns in tiles(height, width, (down, across)):

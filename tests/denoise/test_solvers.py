@@ -105,5 +105,5 @@ def test_a_stage_that_starts_lower_takes_the_lowest_levels_of_the_models_own() -
 
 
 def test_a_solver_that_is_not_there_is_refused_by_name() -> None:
-    with pytest.raises(InvalidJob, match="euler, second-order, unipc"):
+    with pytest.raises(InvalidJob, match="euler, lms, plms, second-order, unipc"):
         find_solver("heun")

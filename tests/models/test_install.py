@@ -14,6 +14,7 @@ from safetensors.numpy import save
 
 from panoloom.engine_server import cli
 from panoloom.engine_server.models import catalog, install, safe_files, store
+from panoloom.engine_server.models.memory import LEVELS
 from panoloom.shared.errors import InvalidJob, ModelNotInstalled
 from panoloom.shared.jobs import JobSpec, Lora
 
@@ -339,10 +340,15 @@ def test_the_list_says_what_there_is_to_know(capsys):
     assert run("list", "--json") == 0
     facts = {fact["name"]: fact for fact in json.loads(capsys.readouterr().out)["models"]}
     assert facts["anyflow-1.3b"]["commercial"] == "no"
-    assert facts["wan-1.3b"]["installed"] is False
+    wan = facts["wan-1.3b"]
+    assert wan["installed"] is False
+    assert list(wan["memory_bytes"]) == [level.name for level in LEVELS]
+    assert wan["memory_bytes"]["resident"] > 2 * wan["memory_bytes"]["offloaded"]
+    assert facts["preview"]["memory_bytes"] == {}
     assert run("list") == 0
     said = capsys.readouterr().out
     assert all(name in said for name in catalog.MODELS)
+    assert "21 GB resident" in said
 
 
 def test_what_ships_is_neither_installed_nor_removed():

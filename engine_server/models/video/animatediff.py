@@ -21,7 +21,7 @@ from torch import Tensor
 
 from ....shared.errors import InvalidJob
 from ..adapter import Cond, LatentSpec, ViewGeometry
-from ..tiles import decode_in_tiles, encode_in_tiles
+from ..tiles import decode_in_tiles, encode_in_tiles, tile_side
 from .prompts import PromptCache
 from .single import single_denoiser
 from .variance_preserving import VarianceNoise, schedule_of
@@ -90,6 +90,7 @@ class AnimateDiffAdapter:
             fps=fps,
             prediction=self._process.prediction,
             schedule=schedule_of(pipeline.scheduler),
+            tile_hw=(tile_side(window_hw[0], MARGIN), tile_side(window_hw[1], MARGIN)),
         )
 
     @property
@@ -125,18 +126,20 @@ class AnimateDiffAdapter:
         """Latents [C, F, h, w] of pictures [F, 3, H, W], frame by frame; a panorama in tiles."""
         if not wraps:
             return torch.stack([self._cells(frame) for frame in frames], dim=1)
-        ratio = self._spec.ratio_s
-        codes = [encode_in_tiles(f, self._cells, ratio=ratio, margin=MARGIN) for f in frames]
+        codes = [encode_in_tiles(frame, self._cells, **self._tiling) for frame in frames]
         return torch.stack(codes, dim=1).to(frames.device)
 
     def decode(self, latents: Tensor, *, wraps: bool, loop: bool = True) -> Iterator[Tensor]:
         """Pictures [3, H, W] of latents [C, F, h, w], each by itself; a panorama in tiles."""
         for cells in latents.unbind(1):
             if wraps:
-                ratio = self._spec.ratio_s
-                yield decode_in_tiles(cells, self._picture, ratio=ratio, margin=MARGIN)
+                yield decode_in_tiles(cells, self._picture, **self._tiling)
             else:
                 yield self._picture(cells)
+
+    @property
+    def _tiling(self) -> dict[str, Any]:
+        return {"ratio": self._spec.ratio_s, "margin": MARGIN, "tile_hw": self._spec.tile_hw}
 
     @torch.inference_mode()
     def _cells(self, picture: Tensor) -> Tensor:

@@ -2,9 +2,11 @@
 
 Cells are single tokens of 128 channels; their places are told in seconds and pixels, so the frame
 rate matters. The levels are shifted by how many tokens a window has, which is always the same.
-Versions from 0.9.1 on have a decoder that is told a noise level: `ltx_codec`.
+Versions from 0.9.1 on have a decoder that is told a noise level: `ltx_codec`. From 0.9.5 on
+(`LTXConditionPipeline`) levels fall first evenly, then faster, and the first latent, which stands
+for one frame, has the time of that frame.
 
-Source: LTX-Video (HaCohen et al. 2024). In one window it equals the pipeline of the diffusers
+Source: LTX-Video (HaCohen et al. 2024). In one window it equals the pipelines of the diffusers
 library: `tests/models/video/test_ltx.py`.
 """
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,7 @@ class LtxAdapter:
         window_frames: Latent frames of a window.
         fov_deg: Field of view of the views of the first stage.
         fps: Frames a second; the network is told.
+        is_conditioned: Whether it is version 0.9.5 or later.
         prompts: Keeps encoded prompts.
 
     Attributes:
@@ -65,10 +69,11 @@ class LtxAdapter:
         window_frames: int = 10,
         fov_deg: float = 90.0,
         fps: float = 24.0,
+        is_conditioned: bool = False,
         prompts: PromptCache | None = None,
     ) -> None:
         self.transformers, self._codec = (transformer,), codec
-        self._load_text = load_text
+        self._load_text, self._is_conditioned = load_text, is_conditioned
         self._prompts = PromptCache(None, "") if prompts is None else prompts
         ltx_rope.install(transformer)
         vae = codec.vae
@@ -83,7 +88,12 @@ class LtxAdapter:
             fps=fps,
             prediction="flow",
             can_ring=RINGS,
-            schedule=schedule_of(scheduler, tokens=window_frames * window_hw[0] * window_hw[1]),
+            schedule=(
+                linear_quadratic(scheduler)
+                if is_conditioned
+                else schedule_of(scheduler, tokens=window_frames * window_hw[0] * window_hw[1])
+            ),
+            tile_hw=codec.tile_hw,
         )
         self._train_times = scheduler.config.num_train_timesteps
 
@@ -133,6 +143,7 @@ class LtxAdapter:
                 height=height,
                 width=width,
                 rope_interpolation_scale=(self._spec.ratio_t / self._spec.fps, ratio, ratio),
+                video_coords=self._places(noisy) if self._is_conditioned else None,
                 return_dict=False,
             )[0]
         flow = tokens.float().transpose(1, 2).reshape(noisy.shape)
@@ -160,6 +171,15 @@ class LtxAdapter:
         times = torch.full((count, frames, height * width), time, device=noisy.device)
         times[:, 0] = 0.0
         return torch.cat((given.to(noisy), noisy[:, :, 1:]), dim=2), times.flatten(1)
+
+    def _places(self, noisy: Tensor) -> Tensor:
+        """Where tokens lie, ``[N, 3, tokens]``: seconds, and pixels down and across."""
+        count, _, frames, height, width = noisy.shape
+        spec = self._spec
+        seconds = (torch.arange(frames) * spec.ratio_t + 1 - spec.ratio_t).clamp(min=0) / spec.fps
+        down, across = (torch.arange(side) * float(spec.ratio_s) for side in (height, width))
+        places = torch.stack(torch.meshgrid(seconds, down, across, indexing="ij")).flatten(1)
+        return places.to(noisy.device).expand(count, -1, -1)
 
     @torch.inference_mode()
     def _encode_texts(self, texts: list[str]) -> Mapping[str, Tensor]:
@@ -194,6 +214,23 @@ def schedule_of(scheduler: Any, *, tokens: int) -> Schedule:
     return Schedule(solver=known.solver, levels=levels)
 
 
+def linear_quadratic(scheduler: Any) -> Schedule:
+    """Levels of versions from 0.9.5 on.
+
+    Raises:
+        InvalidJob: The scheduler steps in a way that is not known.
+    """
+    from diffusers.pipelines.ltx.pipeline_ltx_condition import linear_quadratic_schedule
+
+    def levels(num_steps: int) -> tuple[float, ...]:
+        own = copy.deepcopy(scheduler)
+        times = linear_quadratic_schedule(num_steps) * own.config.num_train_timesteps
+        own.set_timesteps(timesteps=times.tolist())
+        return tuple(float(sigma) for sigma in own.sigmas)
+
+    return Schedule(solver=flow_schedule(flow_levels(scheduler)).solver, levels=levels)
+
+
 def build(
     folder: Path,
     *,
@@ -224,6 +261,13 @@ def build(
         scheduler=found.scheduler,
         codec=LtxCodec(vae=found.vae, **(codec or {})),
         load_text=load_text,
+        is_conditioned=_class_of(folder) == "LTXConditionPipeline",
         prompts=PromptCache(prompt_cache, key=f"t5 {MAX_TOKENS} {dtype} {sizes}"),
         **options,
     )
+
+
+def _class_of(folder: Path) -> str:
+    """The pipeline of the library that the weights in `folder` were written for."""
+    index = json.loads((folder / "model_index.json").read_text(encoding="utf-8"))
+    return str(index.get("_class_name", ""))

@@ -26,7 +26,9 @@ a few counts little (`tests/models/video/test_ltx.py`), and makes a chunk severa
 LOOK_BACK = 16
 """Latents encoded before a loop's first."""
 CHUNK = 6
-TILE_HW = (16, 16)
+STILL_LOOK_BACK = 1
+"""The same where all frames are one: they look alike to every layer."""
+TILE_HW = (8, 8)
 FADE = 2
 BEYOND = 6
 
@@ -98,18 +100,20 @@ class LtxCodec:
 
         One frame is a loop that stands still: one latent.
         """
+        look_back = self.look_back
         if len(frames) == 1:
-            frames = frames.expand(self.ratio_t, -1, -1, -1)
+            frames, look_back = frames.expand(self.ratio_t, -1, -1, -1), STILL_LOOK_BACK
         assert len(frames) % self.ratio_t == 0, (len(frames), self.ratio_t)
         video, count = frames.movedim(0, 1), len(frames) // self.ratio_t
         chunks = []
         for start in range(0, count, self.chunk):
             size = min(self.chunk, count - start)
-            before = 1 + self.ratio_t * (self.look_back - 1)
+            before = 1 + self.ratio_t * (look_back - 1)
             first = start * self.ratio_t
             places = range(first - before, first + size * self.ratio_t)
             seen = video[:, [place % video.shape[1] for place in places]]
-            chunks.append(self._encoded_tiles(seen) if wraps else self._encoded(seen))
+            code = self._encoded_tiles(seen) if wraps else self._encoded(seen)
+            chunks.append(code[:, look_back:])
         return torch.cat(chunks, dim=1)
 
     @torch.inference_mode()
@@ -137,7 +141,7 @@ class LtxCodec:
     def _encoded(self, video: Tensor) -> Tensor:
         vae = self.vae
         code = vae.encode(video[None].to(vae.device, vae.dtype)).latent_dist.mode()[0]
-        return code[:, self.look_back :].to(video.device, torch.float32)
+        return code.to(video.device, torch.float32)
 
     def _frames(self, latents: Tensor, count: int) -> Tensor:
         """Frames ``[3, ratio_t * count, H, W]`` of the middle of latents with their context."""

@@ -25,13 +25,17 @@ _SOLVERS = {
     "DDIMScheduler": "euler",
     "EulerDiscreteScheduler": "euler",
     "DPMSolverMultistepScheduler": "dpm++",
+    "LMSDiscreteScheduler": "lms",
+    "PNDMScheduler": "plms",
 }
 _REASONS = {
-    "PNDMScheduler": "it asks the model twice at one noise level",
-    "LMSDiscreteScheduler": "it remembers four noisy states",
-    "EulerAncestralDiscreteScheduler": "it draws new noise in every step",
-    "LCMScheduler": "it draws new noise in every step",
+    "EulerAncestralDiscreteScheduler": "it draws new noise in every step, and the noise of a "
+    "panorama stays; EulerDiscreteScheduler is the same without it",
+    "LCMScheduler": "it draws new noise in every step, and the noise of a panorama stays; "
+    "EulerDiscreteScheduler is the nearest",
 }
+_BY_TIME = ("DDIMScheduler", "PNDMScheduler")
+"""Those that step by whole training times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,19 +109,39 @@ def schedule_of(scheduler: Any) -> Schedule:
         )
     config = scheduler.config
     solver = _SOLVERS[name]
+    if name in _BY_TIME:
+        _check_by_time(name, config)
     if name == "DPMSolverMultistepScheduler" and config.solver_order == 1:
         solver = "euler"
 
     def levels(num_steps: int) -> tuple[float, ...]:
         own = type(scheduler).from_config(config)
         own.set_timesteps(num_steps)
-        if name == "DDIMScheduler":
+        if name in _BY_TIME:
             table = VarianceNoise.of(own).log_ratio
             return (*(_sigma(float(table[int(t)])) for t in own.timesteps), 0.0)
         ratios = [float(ratio) for ratio in own.sigmas]
         return tuple(ratio / (1 + ratio) for ratio in ratios)
 
     return Schedule(solver=solver, levels=levels)
+
+
+def _check_by_time(name: str, config: Any) -> None:
+    """Refuse settings of a scheduler with which it steps past its own levels."""
+    wanted = {
+        "timestep_spacing": ("leading", "trailing"),
+        "set_alpha_to_one": (True,),
+        **({"skip_prk_steps": (True,)} if name == "PNDMScheduler" else {}),
+    }
+    for key, allowed in wanted.items():
+        if config[key] not in allowed:
+            ways = " or ".join(map(str, allowed))
+            raise InvalidJob(
+                f"Scheduler {name} cannot step a panorama with {key} {config[key]}: its steps end "
+                f"beside its own noise levels. Take {key} {ways}.",
+                field="model",
+                nearest=allowed[0],
+            )
 
 
 def _sigma(log_ratio: float) -> float:

@@ -18,9 +18,10 @@ from torch import Tensor
 
 from ..adapter import Cond, LatentSpec, ViewGeometry
 from ..placement import take_turns
+from ..tiles import tile_side
 from . import ring_rope
 from .levels import flow_levels, flow_schedule
-from .ring_vae import CausalCodec
+from .ring_vae import MARGIN, CausalCodec
 from .single import single_denoiser
 from .standard import Standard
 from .wan_text import WanText, text_of
@@ -81,7 +82,8 @@ class WanAdapter:
         self._levels = flow_levels(parts.scheduler)
         config = parts.vae.config
         self._standard = Standard.of(config.latents_mean, config.latents_std)
-        self._codec = CausalCodec(parts.vae, ghosts=ghosts)
+        tile_hw = (tile_side(window_hw[0], MARGIN), tile_side(window_hw[1], MARGIN))
+        self._codec = CausalCodec(parts.vae, ghosts=ghosts, tile_hw=tile_hw)
         self.transformers = tuple(
             model for model in (parts.transformer, parts.transformer_2) if model is not None
         )
@@ -99,6 +101,7 @@ class WanAdapter:
             patch=int(parts.transformer.config.patch_size[1]),
             can_ring=ring_rope.AXES,
             schedule=flow_schedule(self._levels),
+            tile_hw=tile_hw,
         )
 
     @property

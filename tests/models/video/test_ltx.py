@@ -8,7 +8,13 @@ import golden
 import pytest
 import tiny_pipelines
 import torch
-from diffusers import LTXImageToVideoPipeline
+from diffusers import (
+    FlowMatchEulerDiscreteScheduler,
+    LTXConditionPipeline,
+    LTXImageToVideoPipeline,
+)
+from diffusers.pipelines.ltx import pipeline_ltx_condition
+from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
 from torch import Tensor
 
 from panoloom.engine_server.models.adapter import ViewGeometry, WindowPictures
@@ -77,6 +83,49 @@ def test_one_window_that_is_given_its_first_picture_is_the_stock_pipeline(stock)
         output_type="latent",
     ).frames[0]
     assert golden.difference(ours, theirs.T.reshape(ours.shape)) < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("steps", [3, 6])
+def test_one_window_of_version_0_9_5_is_the_stock_pipeline(stock, monkeypatch, given, steps):
+    picture = drawn(3, 64, 64).clamp(-1, 1)
+    shown = WindowPictures(picture=picture if given else None)
+
+    class Given(LtxAdapter):
+        def denoised(self, x, sigma, cond, views):
+            views = replace(views, control=self.view_control(shown))
+            return super().denoised(x, sigma, cond, views)
+
+    parts = {**stock.components, "scheduler": FlowMatchEulerDiscreteScheduler()}
+    conditioned = LTXConditionPipeline(**parts)
+    conditioned.set_progress_bar_config(disable=True)
+    adapter = tiny_pipelines.ltx_adapter(conditioned, kind=Given, is_conditioned=True)
+    start, ours = golden.our_latents(adapter, "a calm sea", "blurred", guidance=3.0, steps=steps)
+    # the library draws what it starts from, and a sample of the picture's latent, by itself
+    drawn_there = {
+        "randn_tensor": lambda shape, **_: start[None].clone(),
+        "retrieve_latents": lambda code, generator=None: code.latent_dist.mode(),
+    }
+    for name, stands_in in drawn_there.items():
+        monkeypatch.setattr(pipeline_ltx_condition, name, stands_in)
+    monkeypatch.setattr(
+        conditioned.video_processor, "preprocess", lambda image, height, width: image
+    )
+    theirs = conditioned(
+        conditions=[LTXVideoCondition(image=picture[None])] if given else None,
+        prompt="a calm sea",
+        negative_prompt="blurred",
+        height=64,
+        width=64,
+        num_frames=17,
+        frame_rate=24,
+        num_inference_steps=steps,
+        guidance_scale=3.0,
+        image_cond_noise_scale=0.0,
+        output_type="latent",
+    ).frames[0]
+    assert golden.difference(ours, theirs) < 1e-5
 
 
 def test_windows_in_a_batch_are_the_windows_one_by_one(stock):
@@ -209,4 +258,15 @@ def test_weights_in_a_folder_make_the_same_model(stock, tmp_path):
     assert torch.equal(
         built.denoised(x, 0.5, built.encode_prompt(texts), geometry()),
         expected.denoised(x, 0.5, expected.encode_prompt(texts), geometry()),
+    )
+
+
+def test_a_folder_of_version_0_9_5_is_known_by_its_pipeline(stock, tmp_path):
+    parts = {**stock.components, "scheduler": FlowMatchEulerDiscreteScheduler()}
+    LTXConditionPipeline(**parts).save_pretrained(tmp_path)
+    built = build(tmp_path, device="cpu", precision="float32", window_hw=(8, 8), window_frames=3)
+    made = tiny_pipelines.ltx_adapter(stock, is_conditioned=True)
+    x, text = drawn(1, 8, 3, 8, 8), made.encode_prompt(["a calm sea"])
+    assert torch.equal(
+        built.denoised(x, 0.5, text, geometry()), made.denoised(x, 0.5, text, geometry())
     )

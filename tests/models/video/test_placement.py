@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny import wan_parts, wan_transformer
 
+from panoloom.engine_server.config import compiles_models
 from panoloom.engine_server.models import placement
 from panoloom.engine_server.models.adapter import Cond, ViewGeometry
 from panoloom.engine_server.models.memory import LEVELS, Level
@@ -118,3 +119,23 @@ def test_a_pair_of_experts_block_by_block_is_the_pair_that_stays():
         return torch.stack([adapter.denoised(x, sigma, COND, VIEWS) for sigma in (0.7, 0.5)])
 
     assert torch.equal(pair("offloaded"), pair("resident"))
+
+
+def test_blocks_are_compiled_once_at_levels_without_hooks(resident):
+    adapter = WanAdapter(wan_parts(), window_hw=(8, 8), window_frames=3, ghosts=1)
+    (model,) = adapter.transformers
+    with torch.compiler.set_stance("force_eager"):  # what the compiler makes of them is its own
+        for _ in range(2):
+            placement.settle(adapter, BY_NAME["resident"], "cpu", compiles=True)
+        assert model.panoloom_compiled
+        assert all(block._compiled_call_impl is not None for block in model.blocks)
+        assert torch.equal(denoised(adapter), resident)
+    hooked = placed(BY_NAME["offloaded"])
+    placement.settle(hooked, BY_NAME["offloaded"], "cpu", compiles=True)
+    assert not hasattr(hooked.transformers[0], "panoloom_compiled")
+
+
+def test_compiling_is_asked_for_by_the_environment():
+    assert compiles_models({"PANOLOOM_COMPILE": "1"})
+    assert not compiles_models({"PANOLOOM_COMPILE": "0"})
+    assert not compiles_models({})

@@ -171,7 +171,7 @@ def shallow_ltx_vae(*, is_told_noise: bool = False) -> AutoencoderKLLTXVideo:
 
 
 def ltx_adapter(
-    stock: LTXPipeline, cells: int = 8, *, kind: type[LtxAdapter] = LtxAdapter
+    stock: LTXPipeline, cells: int = 8, *, kind: type[LtxAdapter] = LtxAdapter, **options
 ) -> LtxAdapter:
     """Windows of 3 latent frames."""
     return kind(
@@ -181,6 +181,7 @@ def ltx_adapter(
         load_text=lambda: stock,
         window_hw=(cells, cells),
         window_frames=3,
+        **options,
     )
 
 
