@@ -162,3 +162,21 @@ def test_latents_have_the_scale_in_which_the_pipeline_decodes(stock):
         theirs = stock.decode_latents(latents[None])[0]
     assert golden.difference(ours, theirs.clamp(-1, 1)) < 1e-5
     assert adapter.encode(pixels[..., :32, :], wraps=True).shape == (4, 2, 4, 8)
+
+
+def test_a_panorama_is_coded_in_tiles_that_are_as_large_as_a_window(stock, monkeypatch):
+    adapter = tiny_pipelines.animatediff_adapter(stock, cells=32)
+    sides: set[tuple[int, ...]] = set()
+    for name in ("encode", "decode"):
+        work = getattr(stock.vae, name)
+
+        def counted(x: torch.Tensor, *more, work=work, px=8 if name == "encode" else 1):
+            sides.add(tuple(side // px for side in x.shape[-2:]))
+            return work(x, *more)
+
+        monkeypatch.setattr(stock.vae, name, counted)
+    pixels = torch.rand(1, 3, 256, 512, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    latents = adapter.encode(pixels, wraps=True)
+    assert latents.shape == (4, 1, 32, 64)
+    assert next(adapter.decode(latents, wraps=True)).shape == (3, 256, 512)
+    assert sides == {(32, 32)}

@@ -7,6 +7,7 @@ import tiny
 import torch
 
 from panoloom.engine_server.models.tiles import with_margin
+from panoloom.engine_server.models.video import ring_vae
 from panoloom.engine_server.models.video.ring_vae import CausalCodec, loop_order, reach
 from panoloom.engine_server.models.video.tiled import TiledPicture, plan_tiles
 
@@ -187,3 +188,37 @@ def test_tiling_switched_on_in_the_library_changes_nothing(codec, latents) -> No
         assert torch.equal(decode(codec, latents), made)
     finally:
         codec.vae.disable_tiling()
+
+
+def test_of_many_views_decoded_in_turn_one_has_its_caches_beside_the_decoder(
+    codec, latents, monkeypatch
+) -> None:
+    """As a panorama's views are decoded: frame after frame, all of them."""
+    at_work: list[object] = []
+    most = 0
+    stream = type(ring_vae._DecoderStream(codec))
+    push, move = stream.push, stream._move
+
+    def moved(self, device: torch.device) -> None:
+        came = device == codec.vae.device and codec._resident is not self
+        # the last to come has sent the other away before
+        at_work.append(self) if came else at_work.remove(self)
+        move(self, device)
+
+    def pushed(self, latent: torch.Tensor) -> torch.Tensor:
+        nonlocal most
+        out = push(self, latent)
+        most = max(most, len(at_work))
+        assert at_work == [self]
+        return out
+
+    monkeypatch.setattr(stream, "_move", moved)
+    monkeypatch.setattr(stream, "push", pushed)
+    codec._resident = None
+    views = [codec.decode(latents, wraps=False, loop=True) for _ in range(3)]
+    together = [torch.stack(frames) for frames in zip(*views, strict=True)]
+    assert len(together) == 4 * FRAMES
+    assert most == 1
+    for frames in together:
+        assert torch.equal(frames[0], frames[1])
+        assert torch.equal(frames[0], frames[2])
