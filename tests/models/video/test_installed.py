@@ -13,8 +13,10 @@ from tiny_pipelines import word_tokenizer
 
 from panoloom.engine_server.models import catalog, install, store
 from panoloom.engine_server.models.memory import LEVELS, Room
+from panoloom.engine_server.models.video import single
 from panoloom.engine_server.worker import models as worker_models
 from panoloom.engine_server.worker.models import LoadedModels
+from panoloom.shared.errors import ModelNotInstalled
 from panoloom.shared.jobs import JobSpec, Lora
 
 CARD = catalog.MODELS["wan-1.3b"]
@@ -92,3 +94,27 @@ def test_a_single_file_is_the_denoiser_of_the_next_job(models, tmp_path):
     after = weights_of(models).weight
     assert not torch.equal(after, before)
     torch.testing.assert_close(after, tuned.blocks[0].attn1.to_q.weight)
+
+
+def test_a_quantised_file_wants_its_package(models, tmp_path, monkeypatch):
+    (tmp_path / "tuned.gguf").write_bytes(b"GGUF" + bytes(20))
+    install.install_model(CARD, catalog.MODELS.values(), origin=tmp_path / "tuned.gguf")
+    monkeypatch.setattr(single.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModelNotInstalled, match="pip install gguf"):
+        single.single_denoiser(CARD.home, "transformer", torch.float32)
+
+
+def test_a_quantised_file_is_the_denoiser_of_the_next_job(models, tmp_path):
+    gguf = pytest.importorskip("gguf", reason="quantised files want the package gguf")
+    writer = gguf.GGUFWriter(tmp_path / "tuned.gguf", "wan")
+    tuned = tiny.wan_transformer(seed=5)
+    for name, tensor in tuned.state_dict().items():
+        writer.add_tensor(name, tensor.numpy().astype("float16"))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    install.install_model(CARD, catalog.MODELS.values(), origin=tmp_path / "tuned.gguf")
+    layer = weights_of(models)
+    x = torch.ones(1, 24)
+    torch.testing.assert_close(layer(x), tuned.blocks[0].attn1.to_q(x), rtol=0.01, atol=0.01)
