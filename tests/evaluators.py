@@ -97,7 +97,13 @@ def crew_of(lines: Sequence[Line], *, leads: bool = True, spare: Line | None = N
     return Crew(executors, recruit, log="the worker's log")
 
 
-def made_by(crew: Crew, adapter: Adapter | None = None, *, method: str = "fused") -> Finished:
+def made_by(
+    crew: Crew,
+    adapter: Adapter | None = None,
+    *,
+    method: str = "fused",
+    cancelled: Callable[[], bool] | None = None,
+) -> Finished:
     """A small panorama whose windows a crew evaluates."""
     adapter = Scripted() if adapter is None else adapter
     crew.gather(SPEC, LEVELS[0], adapter)
@@ -117,6 +123,7 @@ def made_by(crew: Crew, adapter: Adapter | None = None, *, method: str = "fused"
         view_batch=3,
         plan=plan,
         executor=crew.executor,
+        cancelled=cancelled,
     )
     return Finished.of(result)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import threading
 import uuid
 from pathlib import Path
@@ -16,6 +17,7 @@ from panoloom.engine_server.config import Executors
 from panoloom.engine_server.models import catalog
 from panoloom.engine_server.models.adapter import Cond, ViewGeometry
 from panoloom.engine_server.models.card import GIB
+from panoloom.engine_server.models.guidance import Cancelled
 from panoloom.engine_server.models.memory import LEVELS, Room
 from panoloom.engine_server.worker import __main__ as worker
 from panoloom.engine_server.worker import crew as crew_module
@@ -77,6 +79,15 @@ def test_when_all_are_lost_the_job_ends_with_a_sentence_and_the_way_out():
     assert "pulled the plug" in str(caught.value)
     assert "`--executors 1`" in str(caught.value)
     assert "The worker's log says why" in str(caught.value)
+
+
+def test_cancelling_ends_all_between_two_calls_and_the_next_job_is_as_ever():
+    asked = itertools.count()
+    crew = crew_of([line(), line()])
+    with pytest.raises(Cancelled):
+        made_by(crew, cancelled=lambda: next(asked) > 6)
+    assert sum(one.evaluations for one in crew.evaluators()) <= 7 + 3
+    assert torch.equal(made_by(crew).latents, made_by(Crew()).latents)
 
 
 def raising(error):
