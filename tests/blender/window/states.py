@@ -7,7 +7,7 @@ OUT is the folder for STATE.png. A state is `first` (nothing installed but the e
 (all that says what to make), `queue` (two jobs wait and one is made, by an engine that the script
 plays itself), `error` (one that a button mends), `models` (the model that was chosen has no weights
 here), `reasons` (the mouse rests on a button that is off), `history` (LIBRARY's loops, one chosen),
-`world` (the World tab), `job` (a loop being made, its preview in the World), `look` (a loop with
+`export` and `vr` (these parts opened, with one of LIBRARY's loops in the World), `world` (the World tab), `job` (a loop being made, its preview in the World), `look` (a loop with
 the poster's look under AgX, in a scene of another frame rate), `sample` (the sample in the World)
 or `narrow` (a queue in a sidebar that was pulled narrow; the last, since it stays so). Each fits
 into a window of 900 pixels, drawn by factory settings: online access is off. The extension is
@@ -28,8 +28,8 @@ import bpy
 
 MODULE = "bl_ext.user_default.panoloom"
 STATES = (
-    "first", "words", "queue", "error", "models", "reasons", "history", "world", "job", "look",
-    "sample", "narrow",
+    "first", "words", "queue", "error", "models", "reasons", "history", "export", "vr",
+    "world", "job", "look", "sample", "narrow",
 )  # fmt: skip
 OUT, LIBRARY, *ASKED = sys.argv[sys.argv.index("--") + 1 :]
 SETTLE_S, RENDER_S = 6.0, 45.0  # between a change and its picture
@@ -277,7 +277,7 @@ class Opened:
         self._layout = layout
 
     def panel(self, name: str, default_closed: bool = False) -> object:
-        return self._layout.panel(name, default_closed=False)
+        return self._layout.panel(f"{name}_opened", default_closed=False)  # closed ones stay so
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._layout, name)
@@ -295,6 +295,8 @@ def show_part(name: str) -> None:
 
 def show_export() -> None:
     part("blender_addon.preferences").program = lambda: "panoloom"
+    settings = bpy.context.scene.panoloom
+    settings.export_preset, settings.export_folder = "blender-hdr", "films"
     show_part("panels_export")
 
 
