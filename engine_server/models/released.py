@@ -152,7 +152,7 @@ RELEASED = (
         "Wan-AI/Wan2.2-T2V-A14B-Diffusers",
         "5be7df9619b54f4e2667b2755bc6a756675b5cd7",
         _build(14_288_491_584, 3.6, 668.0, experts=2),
-        good_at="the best pictures of all here, for cards with the most memory",
+        good_at="the best pictures of all here, for 48 GB cards or 64 GB of main memory",
         download_bytes=126_000_000_000,
         parts=_TWO,
         guidance_scale=4.0,
