@@ -9,12 +9,18 @@ import bpy
 
 WORD_PX = 6.0  # mean width of a letter at a scale of 1, for wrapping sentences
 LEAST_LETTERS = 16
+NARROW = 25  # letters; a sidebar that was pulled narrower has no room for icons beside words
 
 
 def letters(context: bpy.types.Context) -> int:
     """About how many letters fit into the region."""
     scale = context.preferences.system.ui_scale
     return max(LEAST_LETTERS, int((context.region.width - 40 * scale) / (WORD_PX * scale)))
+
+
+def icon_beside(icon: str, width: int) -> str:
+    """The icon beside a word that would be cut off for it in a narrow region."""
+    return icon if width >= NARROW else "NONE"
 
 
 def sentences(

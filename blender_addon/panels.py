@@ -9,7 +9,7 @@ import bpy
 
 from . import gather, panels_export, panels_history, panels_vr, panels_words, panels_world, runtime
 from .job_queue import Place
-from .layout import letters, sentences
+from .layout import icon_beside, letters, sentences
 from .panel_model import PanelModel, QueueRow, panel_model
 
 
@@ -55,7 +55,7 @@ def _draw_engine(
 ) -> None:
     box = layout.box()
     row = box.row(align=True)
-    row.label(text=model.status, icon=model.status_icon)
+    row.label(text=model.status, icon=icon_beside(model.status_icon, width))
     row.operator("panoloom.show_log", text="", icon="TEXT")
     if model.is_connected:
         if started_here:

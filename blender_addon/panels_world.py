@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import bpy
 
 from . import look, travel, world, world_nodes, world_time
-from .layout import sentences
+from .layout import icon_beside, sentences
 from .panel_model import Facts
 
 
@@ -31,7 +31,8 @@ def draw(
         body.operator("panoloom.show_world", icon="SHADING_TEXTURE")
     draw_controls(body, scene, width, facts=facts)
     row = body.row(align=True)
-    row.operator("panoloom.load_loop", text="Load Video", icon="FILE_MOVIE")
+    icon = icon_beside("FILE_MOVIE", width)
+    row.operator("panoloom.load_loop", text="Load Video", icon=icon)
     row.operator("panoloom.load_sample", text="Sample")
 
 

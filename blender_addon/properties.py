@@ -178,7 +178,7 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         max=30.0,
     )
     use_reference: BoolProperty(
-        name="Use my scene as reference",
+        name="Scene as reference",
         description="Render the scene around the active camera first; the loop grows around it",
     )
     strength: FloatProperty(
