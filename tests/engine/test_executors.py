@@ -25,7 +25,7 @@ def finished(process: EngineProcess, *words: str) -> JobFinished:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)  # slow only where other work starves it
+@pytest.mark.timeout(1800)  # slow only where other work starves it
 def test_one_and_three_processes_make_the_same_folder(
     engine_process: Callable[[str], EngineProcess],
 ) -> None:
