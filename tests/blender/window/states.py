@@ -7,10 +7,11 @@ OUT is the folder for STATE.png. A state is `first` (nothing installed but the e
 (all that says what to make), `queue` (two jobs wait and one is made, by an engine that the script
 plays itself), `error` (one that a button mends), `models` (the model that was chosen has no weights
 here), `reasons` (the mouse rests on a button that is off), `history` (LIBRARY's loops, one chosen),
-`export` and `vr` (these parts opened, with one of LIBRARY's loops in the World), `world` (the World tab), `job` (a loop being made, its preview in the World), `look` (a loop with
-the poster's look under AgX, in a scene of another frame rate), `sample` (the sample in the World)
-or `narrow` (a queue in a sidebar that was pulled narrow; the last, since it stays so). Each fits
-into a window of 900 pixels, drawn by factory settings: online access is off. The extension is
+`export` and `vr` (these parts opened, with one of LIBRARY's loops in the World), `world` (the World
+tab), `job` (a loop being made, its preview in the World), `look` (a loop with the poster's look
+under AgX, in a scene of another frame rate), `sample` (the sample in the World) or `narrow` (a
+queue in a sidebar that was pulled narrow; the last, since it stays so). Each fits into a window of
+900 pixels, drawn by factory settings: online access is off. The extension is
 installed and enabled. xdotool moves the mouse, ImageMagick takes the pictures.
 """
 

@@ -231,9 +231,9 @@ def save_as(stage: Any) -> Iterator[Any]:
 
 def two_windows(stage: Any) -> Iterator[Any]:
     with in_window():
-        first = scene_of_mine()
-        first.name = "First"
-        first.copy().name = "Second"
+        bpy.ops.panoloom.restore_world(*BY_HAND)
+        here().name = "First"
+        here().copy().name = "Second"
         bpy.ops.wm.window_new_main()  # a child window has its parent's scene
     yield
     windows = bpy.context.window_manager.windows
@@ -269,7 +269,7 @@ def engine_killed(stage: Any) -> Iterator[Any]:
     from stage import part
 
     library = LIBRARIES[0].resolve()
-    scene = scene_of_mine()
+    scene = here()
     state = stage.state
     state.session = part("blender_addon.session").Session()
     state.queue.jobs.clear()
