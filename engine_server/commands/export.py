@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         force=options.force,
     )
     plan = plan_export(request)
-    os.environ["SVT_LOG"] = "1"  # of SVT-AV1: errors alone, else it fills the terminal
+    os.putenv("SVT_LOG", "1")  # of SVT-AV1: errors alone, else it fills the terminal
     with stopped_like_ctrl_c():
         made = export(plan, Meter(as_json=options.json).show)
     if options.json:
