@@ -20,9 +20,9 @@ QUARTERS = {0: (220, 30, 30), 90: (30, 200, 30), 180: (40, 40, 220), -90: (210, 
 """Yaw to colour."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory):
-    """A Chromium for all tests of the page."""
+    """A Chromium for the tests of a file; one left open would go on painting beside the rest."""
     if not CHROMIUM or os.name == "nt":
         pytest.skip("no Chromium on this machine")
     made = Browser(tmp_path_factory.mktemp("profile"))
