@@ -15,20 +15,22 @@ from typing import Any
 import numpy as np
 
 from .cases import FULL
-from .tables import Column, Result, values
+from .tables import QUALITY, Column, Result, values
 
+COLUMNS = {column.name: column for column in QUALITY}
 REFERENCES = {"methods": "fused", "ablation": FULL}  # by table
-FIGURES = (
-    Column("join, worst view", "quality", "join_worst_view", -1),
-    Column("seam / inside", "quality", "end_continuity_ratio", -1),
-    Column("pole constancy", "quality", "pole_constancy", -1),
-    Column("pole crossing", "quality", "pole_crossing", -1),
-    Column("boiling", "quality", "boiling", -1, 3),
+FIGURES = tuple(
+    COLUMNS[name]
+    for name in (
+        "join_worst_view",
+        "end_continuity_ratio",
+        "pole_constancy",
+        "pole_crossing",
+        "boiling",
+    )
 )
-COVARIATES = (
-    Column("dynamic top 5 %", "quality", "dynamic_top5", 0),
-    Column("sharpness", "quality", "sharpness", 0),
-)
+SMOOTHNESS = COLUMNS["smoothness"]
+COVARIATES = COLUMNS["dynamic_top5"], COLUMNS["sharpness"]
 _T95 = (12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)  # Student, 1 to 10 of freedom
 
 
@@ -94,10 +96,9 @@ def roughness_at_equal_looks(
     each prompt and seed, one for each variant, and the logarithms of `COVARIATES`. Empty where
     there are too few results to tell.
     """
-    smoothness = Column("smoothness", "quality", "smoothness", 1)
     rows = []
     for result in results:
-        found = [values([result], column) for column in (smoothness, *COVARIATES)]
+        found = [values([result], column) for column in (SMOOTHNESS, *COVARIATES)]
         if all(found):
             rough, *looks = (one[0] for one in found)
             case = (result["prompt"], result["seed"])
@@ -138,7 +139,7 @@ def _of(results: Sequence[Result], table: str) -> list[Result]:
 
 
 def markdown(results: Sequence[Result], *, reference: str) -> str:
-    """The comparison as a Markdown table, one row a variant; empty without a reference."""
+    """The comparison as a Markdown table, one row a variant; "-" where nothing is shared."""
     variants = [v for v in dict.fromkeys(r["variant"] for r in results) if v != reference]
     rough = roughness_at_equal_looks(results, reference=reference)
     titles = [column.title for column in FIGURES]

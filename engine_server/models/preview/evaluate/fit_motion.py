@@ -24,15 +24,17 @@ from .statistics import motion as flow_px
 
 WORLDS = 917  # another seed than the evaluation's
 GOAL = (0.65, 1.3)  # of generated over rendered motion: well inside the limits
-RESPONSE = 1.0  # motion grows about as the gain does
 WORDS = {"meadow": ("meadow", "forest"), "sunset": ("sunset", "sunrise")}  # else the family's own
 
 
 def correction(ratio: float) -> float:
-    """What to add to the logarithm of a gain when motion is `ratio` times what is wanted."""
+    """What to add to the logarithm of a gain when motion is `ratio` times what is wanted.
+
+    Motion grows about as the gain does.
+    """
     low, high = GOAL
     nearest = min(max(ratio, low), high)
-    return RESPONSE * math.log(nearest / max(ratio, 1e-3))
+    return math.log(nearest / max(ratio, 1e-3))
 
 
 class Bench:
