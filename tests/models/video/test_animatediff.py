@@ -60,8 +60,6 @@ def windows(count: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_one_window_in_our_loop_is_the_stock_pipeline(stock, name):
-    if name == "lms":
-        pytest.importorskip("scipy", reason="the library's LMSDiscreteScheduler wants scipy")
     stock.scheduler = SCHEDULERS[name]()
     adapter = tiny_pipelines.animatediff_adapter(stock)
     start, ours = golden.our_latents(adapter, "a calm sea", "blurred", guidance=3.0, steps=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gguf
 import pytest
 import safetensors.torch
 import tiny
@@ -105,7 +106,6 @@ def test_a_quantised_file_wants_its_package(models, tmp_path, monkeypatch):
 
 
 def test_a_quantised_file_is_the_denoiser_of_the_next_job(models, tmp_path):
-    gguf = pytest.importorskip("gguf", reason="quantised files want the package gguf")
     writer = gguf.GGUFWriter(tmp_path / "tuned.gguf", "wan")
     tuned = tiny.wan_transformer(seed=5)
     for name, tensor in tuned.state_dict().items():
