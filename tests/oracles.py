@@ -11,6 +11,8 @@ second time, as matrices, and `Deviation` says how far a covariance lies from th
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,6 +120,26 @@ def field_covariance(cosine: NDArray[np.float64]) -> NDArray[np.float64]:
     return 0.6 * heat(45) + 0.4 * heat(12)
 
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Adapters evaluate in threads of their own; the linear algebra of numpy has pools that may not."""
+
+
+@functools.cache
+def field_modes(fov_deg: float, frames: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Modes of a view in space, modes in time, variance of each ``[frames, cells]``."""
+    seen = erp.view_directions(
+        yaw_deg=0, pitch_deg=0, fov_deg=fov_deg, height=size, width=size
+    ).reshape(-1, 3)
+    in_space = np.linalg.eigh(field_covariance(np.clip(seen @ seen.T, -1, 1)))
+    lag = np.subtract.outer(np.arange(frames), np.arange(frames)) / 3
+    in_time = np.linalg.eigh(np.exp(-(lag**2) / 2))
+    variance = np.maximum(np.multiply.outer(in_time[0], in_space[0]), 0)
+    space, time, both = (
+        torch.from_numpy(array.astype(np.float32)) for array in (in_space[1], in_time[1], variance)
+    )
+    return space, time, both
+
+
 @dataclass
 class FieldAdapter(OracleAdapter):
     """The exact denoiser of an isotropic Gaussian field that changes slowly, window by window.
@@ -126,27 +148,10 @@ class FieldAdapter(OracleAdapter):
     channel is a field of its own.
     """
 
-    modes: dict[float, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)
-
-    def _modes(self, fov_deg: float, frames: int, size: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Modes in space, modes in time, variance of each ``[frames, cells]``."""
-        if fov_deg not in self.modes:
-            seen = erp.view_directions(
-                yaw_deg=0, pitch_deg=0, fov_deg=fov_deg, height=size, width=size
-            ).reshape(-1, 3)
-            in_space = np.linalg.eigh(field_covariance(np.clip(seen @ seen.T, -1, 1)))
-            lag = np.subtract.outer(np.arange(frames), np.arange(frames)) / 3
-            in_time = np.linalg.eigh(np.exp(-(lag**2) / 2))
-            variance = np.maximum(np.multiply.outer(in_time[0], in_space[0]), 0)
-            self.modes[fov_deg] = tuple(
-                torch.from_numpy(array.astype(np.float32))
-                for array in (in_space[1], in_time[1], variance)
-            )
-        return self.modes[fov_deg]
-
     def denoised(self, x: Tensor, sigma: float, cond: Cond, views: ViewGeometry) -> Tensor:
         self.calls += 1
-        in_space, in_time, variance = self._modes(views.fov_deg, x.shape[2], x.shape[3])
+        with _ONE_AT_A_TIME:
+            in_space, in_time, variance = field_modes(views.fov_deg, x.shape[2], x.shape[3])
         modes = in_time.T @ (x.flatten(3) @ in_space)
         kept = (1 - sigma) * variance / ((1 - sigma) ** 2 * variance + sigma**2)
         return (in_time @ (modes * kept) @ in_space.T).view(x.shape)

@@ -23,6 +23,7 @@ FIGURES = tuple(
     COLUMNS[name]
     for name in (
         "join_worst_view",
+        "join_against_pairs",
         "end_continuity_ratio",
         "pole_constancy",
         "pole_crossing",

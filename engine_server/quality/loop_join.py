@@ -10,6 +10,9 @@ also the excess of a pair, the largest of (D_t + floor) / (max over other pairs 
 the views or the regions, for the join and for every other pair. A join stands out whose excess is
 beyond that of all others.
 
+Nor is the largest R of some place 1 in a perfect loop: no motion is even. `against_pairs` is that R over its
+mean when each pair in turn is taken for the join: where all pairs are alike, 1 in the mean.
+
 Mobius (2025) tells the mean squared difference of the first and the last frame, `ends_mse`. It is
 told here too, and judged by nobody: in a loop that moves it is not 0.
 """
@@ -83,6 +86,7 @@ class LoopJoin:
             "ends_mse": self._ends_mse,
             "worst_view": max(each["ratio"] for each in views),
             "mean_view": mean([each["ratio"] for each in views]),
+            "against_pairs": against_pairs(self._views, LEVEL_FLOOR),
             "worst_region": max(each["ratio"] for each in regions),
             "worst_view_by_flow": max(each["ratio"] for each in view_speeds),
             "worst_region_by_flow": max(each["ratio"] for each in region_speeds),
@@ -117,6 +121,17 @@ def compare(values: list[np.ndarray], floor: float) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def against_pairs(values: list[np.ndarray], floor: float) -> float:
+    """Largest R over the places, over its mean with each pair in turn taken for the join."""
+    table = np.array(values) + floor
+    others = (np.delete(table, pair, axis=0) for pair in range(len(table)))
+    worst = [
+        float((row / np.median(rest, axis=0)).max())
+        for row, rest in zip(table, others, strict=True)
+    ]
+    return worst[-1] / float(np.mean(worst))
 
 
 def excess(values: list[np.ndarray], floor: float) -> dict[str, float]:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from panoloom.engine_server.quality.figures import LEVEL_FLOOR
+from panoloom.engine_server.quality.loop_join import against_pairs
 from panoloom.engine_server.quality.report import evaluate_frames
 
 FPS = 8.0
@@ -88,3 +90,12 @@ def test_a_freeze_at_the_join_is_a_jump_of_velocity(turning):
     assert velocity["jump_from_mean"] == pytest.approx(1.0, abs=0.05)
     assert velocity["acceleration_deg_s2"] == pytest.approx(rms_deg * FPS**2, rel=0.1)
     assert velocity["acceleration_interior_deg_s2"] < 0.2 * velocity["acceleration_deg_s2"]
+
+
+def test_a_join_like_its_loop_is_1_against_its_pairs_wherever_the_loop_begins():
+    rng = np.random.default_rng(0)
+    pairs = [rng.uniform(1, 3, 14) for _ in range(9)]
+    begun = [against_pairs(pairs[k:] + pairs[:k], LEVEL_FLOOR) for k in range(9)]
+    assert np.mean(begun) == pytest.approx(1.0)
+    assert max(begun) > 1.05, "no single one need be 1"
+    assert against_pairs([*pairs, np.full(14, 30.0)], LEVEL_FLOOR) > 3
