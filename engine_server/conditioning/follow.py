@@ -6,7 +6,7 @@ import numpy as np
 
 from ...shared.errors import InvalidJob
 from ..colour import linear_to_srgb
-from .reference import is_exr, read_light, resized_panorama
+from .reference import is_exr, read_distance, read_light, resized_panorama
 
 FAR_PERCENT, NEAR_PERCENT = 2.0, 98.0
 """Of the inverse distances: what is taken for the farthest and the nearest."""
@@ -16,14 +16,17 @@ def read_follow(raw: bytes, width: int, height: int) -> np.ndarray:
     """A picture to follow, [H, W, 3] float32, 0..1.
 
     PNG and JPEG count as they are. OpenEXR is taken for distance from the camera, as Blender's
-    depth pass has it, and becomes what depth models paint: near is white, far is black, evenly in
-    one over the distance.
+    depth pass has it (`read_distance`: a file of several passes will do), and becomes what depth
+    models paint: near is white, far is black, evenly in one over the distance.
 
     Raises:
         InvalidJob: The bytes are no picture, damaged, or not twice as wide as high.
     """
-    light, _ = read_light(raw, "follow")
-    high, wide = light.shape[:2]
+    if is_exr(raw):
+        values = nearness(read_distance(raw, "follow")[..., None])
+    else:
+        values = linear_to_srgb(read_light(raw, "follow")[0])
+    high, wide = values.shape[:2]
     if wide != 2 * high:
         raise InvalidJob(
             f"The picture to follow is {wide}x{high}; a 360° picture is twice as wide as it is "
@@ -31,8 +34,8 @@ def read_follow(raw: bytes, width: int, height: int) -> np.ndarray:
             field="follow_sha256",
             nearest=[2 * high, high],
         )
-    values = np.repeat(nearness(light[..., :1]), 3, -1) if is_exr(raw) else linear_to_srgb(light)
-    grown = resized_panorama(np.ascontiguousarray(values, dtype=np.float32), width, height)
+    grey = np.broadcast_to(values, (high, wide, 3))
+    grown = resized_panorama(np.ascontiguousarray(grey, dtype=np.float32), width, height)
     return np.clip(grown, 0.0, 1.0)
 
 

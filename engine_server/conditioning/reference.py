@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +28,9 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _JPEG_MAGIC = b"\xff\xd8\xff"
 _BROKEN = (OSError, SyntaxError, ValueError, RuntimeError, TypeError, KeyError, IndexError)
 """What the decoders raise on damaged files."""
+FARTHEST = 1e10
+"""What Blender's depth pass says of the sky."""
+Pixels = TypeVar("Pixels")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +126,36 @@ def read_light(raw: bytes, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Linear light [H, W, 3] multiplied by alpha, and alpha [H, W] or None; both finite."""
     if not (is_exr(raw) or raw.startswith((_PNG_MAGIC, _JPEG_MAGIC))):
         raise InvalidJob(f"The {name} is not a PNG, JPEG or OpenEXR picture.", field=name)
-    try:
-        pixels = _exr_pixels(raw, name) if is_exr(raw) else _pil_pixels(raw, name)
-    except _BROKEN as why:
-        raise InvalidJob(
-            f"The {name} is damaged and cannot be read. Save it again.", field=name
-        ) from why
+    pixels = _decoded(_exr_pixels if is_exr(raw) else _pil_pixels, raw, name)
     _check_finite(pixels, name)
     alpha = np.clip(pixels[..., 3], 0.0, 1.0) if pixels.shape[2] == 4 else None
     light = np.maximum(pixels[..., :3], 0.0)
     if alpha is not None and not is_exr(raw):
         light *= alpha[..., None]
     return light, alpha
+
+
+def read_distance(raw: bytes, name: str) -> np.ndarray:
+    """Distances [H, W] float32, finite, of an EXR: of its depth pass, else its first channel.
+
+    Of several layers with such a pass (channels called Z or Depth) the nearest counts; what is
+    infinitely far is `FARTHEST`.
+    """
+    channels = _decoded(_exr_channels, raw, name)
+    passes = [channels[key] for key in channels if key.rpartition(".")[2] in ("Z", "Depth")]
+    planes = passes or (_picture_layer(channels) or [*channels.values()])[:1]
+    nearest = np.minimum(np.min(planes, axis=0), FARTHEST).astype(np.float32)
+    _check_finite(nearest[..., None], name)
+    return nearest
+
+
+def _decoded(read: Callable[[bytes, str], Pixels], raw: bytes, name: str) -> Pixels:
+    try:
+        return read(raw, name)
+    except _BROKEN as why:
+        raise InvalidJob(
+            f"The {name} is damaged and cannot be read. Save it again.", field=name
+        ) from why
 
 
 def _pil_pixels(raw: bytes, name: str) -> np.ndarray:
@@ -158,6 +181,18 @@ def _pil_pixels(raw: bytes, name: str) -> np.ndarray:
 
 def _exr_pixels(raw: bytes, name: str) -> np.ndarray:
     """[H, W, 3 or 4] float32 of the picture layer of an EXR, also of a multi-layer one."""
+    channels = _exr_channels(raw, name)
+    planes = _picture_layer(channels)
+    if planes is None:
+        raise InvalidJob(
+            f"The {name} has no channels R, G and B; it has {', '.join(sorted(channels))}.",
+            field=name,
+        )
+    return np.stack([plane.astype(np.float32) for plane in planes], axis=-1)
+
+
+def _exr_channels(raw: bytes, name: str) -> dict[str, np.ndarray]:
+    """Planes [H, W] by the names of the channels, of all parts."""
     with OpenEXR.File(io.BytesIO(raw), separate_channels=True, header_only=True) as file:
         num_parts = len(file.parts)
         for part in file.parts:
@@ -166,18 +201,11 @@ def _exr_pixels(raw: bytes, name: str) -> np.ndarray:
     with OpenEXR.File(io.BytesIO(raw), separate_channels=True) as file:
         if len(file.parts) < num_parts:  # what cannot be decoded is left out, without an error
             raise OSError("a part of the file is damaged")
-        channels = {
+        return {
             channel: np.asarray(data.pixels)
             for part in reversed(file.parts)
             for channel, data in part.channels.items()
         }
-    planes = _picture_layer(channels)
-    if planes is None:
-        raise InvalidJob(
-            f"The {name} has no channels R, G and B; it has {', '.join(sorted(channels))}.",
-            field=name,
-        )
-    return np.stack([plane.astype(np.float32) for plane in planes], axis=-1)
 
 
 def _picture_layer(channels: dict[str, np.ndarray]) -> list[np.ndarray] | None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from panoloom.engine_server.conditioning.follow import nearness, read_follow
+from panoloom.engine_server.conditioning.reference import read_distance
 from panoloom.shared.errors import InvalidJob
 
 
@@ -36,6 +37,40 @@ def test_distances_of_an_exr_become_nearness_and_the_sky_is_far(tmp_path: Path) 
     assert made[:8].max() == 0
     assert made[12, 0].min() > 0.95
     assert made[12, 0, 0] > made[12, 16, 0] > made[12, 31, 0] > 0
+
+
+def exr(**channels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    planes = {name.replace("_", "."): plane for name, plane in channels.items()}
+    with OpenEXR.File(header, planes) as file:
+        file.write(stream)
+    return stream.getvalue()
+
+
+def plane(value: float) -> np.ndarray:
+    return np.full((16, 32), value, np.float32)
+
+
+def test_of_a_file_with_several_layers_the_nearest_depth_counts_and_no_colour() -> None:
+    near, far, colour = plane(4), plane(9), plane(0.5)
+    far[:, :8], far[:, 16:], near[:, 8:] = 2, np.inf, np.inf
+    raw = exr(A_Depth_Z=near, B_Depth_Z=far, A_Combined_R=colour)
+    expected = np.select([np.arange(32) < 8, np.arange(32) < 16], [2.0, 9.0], 1e10)
+    assert np.array_equal(read_distance(raw, "follow"), np.tile(expected.astype("f4"), (16, 1)))
+    assert np.array_equal(read_follow(raw, 32, 16)[..., 0], nearness(np.tile(expected, (16, 1))))
+
+
+def test_a_distance_that_is_no_number_is_refused_with_its_place() -> None:
+    broken = plane(3)
+    broken[5, 7] = np.nan
+    with pytest.raises(InvalidJob, match="column 7, row 5"):
+        read_follow(exr(V_Depth_Z=broken), 32, 16)
+
+
+def test_damaged_depth_is_refused() -> None:
+    with pytest.raises(InvalidJob, match="damaged"):
+        read_follow(exr(Z=plane(3))[:-40], 32, 16)
 
 
 def test_lines_in_a_png_count_as_they_are() -> None:
