@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +21,21 @@ def served(film: Path, folder: Path, **words: bool) -> Iterator[str]:
     """The page of a film: its address while it is served. `words`: of `open_server`."""
     kind = {"lan": False, "plain": False} | words
     server, address = open_server(film, "a <b>sea", folder, port=0, **kind)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    with serving(server):
+        yield address
+
+
+@contextmanager
+def serving(server: HTTPServer) -> Iterator[None]:
+    """Let a bound server serve during the block, and close it."""
+    words = {"poll_interval": 0.01}
+    thread = threading.Thread(target=server.serve_forever, kwargs=words, daemon=True)
     thread.start()
     try:
-        yield address
+        yield
     finally:
         server.shutdown()
-        thread.join()
+        thread.join(30)
         server.server_close()
 
 

@@ -25,9 +25,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory):
     """A Chromium for the tests of a file; one left open would go on painting beside the rest."""
     if not CHROMIUM or os.name == "nt":
         pytest.skip("no Chromium on this machine")
-    made = Browser(tmp_path_factory.mktemp("profile"))
-    yield made
-    made.close()
+    with Browser(tmp_path_factory.mktemp("profile")) as made:
+        yield made
 
 
 def quarters(*, dimmed: float = 1.0) -> np.ndarray:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from headless import Browser
+from headless import ANSWER_S, Browser
 from pages import playing, served
 
 from panoloom.engine_server.viewer.page import read_film
@@ -52,13 +52,13 @@ def main(film: str, seconds: str = "30") -> None:
     fps = float(told.fps)
     for hidden in ("", "window.MediaSource = window.ManagedMediaSource = undefined;"):
         with tempfile.TemporaryDirectory() as folder:
-            browser = Browser(Path(folder, "profile"))
-            with served(Path(film), Path(folder)) as address:
+            page = served(Path(film), Path(folder))
+            with Browser(Path(folder, "profile")) as browser, page as address:
                 browser.open(address, script=hidden)
                 playing(browser)
                 way = browser.value("panoloom.playing")
-                seen = browser.value(WATCH.replace("SECONDS", seconds))
-            browser.close()
+                watch = WATCH.replace("SECONDS", seconds)
+                seen = browser.value(watch, within_s=float(seconds) + ANSWER_S)
         joins, inside = gaps(seen, told.num_frames, fps)
         for name, found in (("join", joins), ("inside", inside)):
             if found:

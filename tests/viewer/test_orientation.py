@@ -84,8 +84,7 @@ def test_the_page_finds_every_mark_on_a_screen(turned_deg, films, browser, tmp_p
         still_first_frame(browser)
         for yaw, pitch in DIRECTIONS:
             browser.value(f"[panoloom.yaw, panoloom.pitch] = [{yaw}, {pitch}]")
-            drawn = "requestAnimationFrame(() => requestAnimationFrame(done))"
-            browser.value(f"new Promise((done) => {drawn}).then(() => true)")
+            browser.drawn()
             found = centre(browser.picture())
             assert shows(found, seen_at(yaw, pitch, turned_deg=turned_deg)), (yaw, pitch)
 

@@ -20,8 +20,7 @@ def test_each_direction_shows_its_own_quarter(film, colours, browser, tmp_path):
         playing(browser)
         for yaw in colours:
             browser.value(f"panoloom.yaw = {yaw}")
-            drawn = "requestAnimationFrame(() => requestAnimationFrame(done))"
-            browser.value(f"new Promise((done) => {drawn}).then(() => true)")
+            browser.drawn()
             assert shows(centre(browser.picture(), y=0.4), colours[yaw])
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import http.client
 import ssl
-import threading
 from contextlib import contextmanager
 
+import pages
 import pytest
 
 from panoloom.engine_server.commands.view import find_film, qr_code
@@ -21,14 +21,8 @@ def serving(tmp_path, *, token="", any_host=False, tls=None):
     film.write_bytes(DATA)
     site = Site(files={"": film, "loop.mp4": film}, token=token, any_host=any_host)
     server = SiteServer(("127.0.0.1", 0), site, tls=tls)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with pages.serving(server):
         yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def ask(port, path="/loop.mp4", *, method="GET", tls=None, **headers):
