@@ -99,7 +99,7 @@ def claim_scenes(queue: JobQueue) -> None:
 
 def push_undo(message: str) -> None:
     """An undo step of its own, between two acts: where undo brings a World back, or needs it."""
-    if bpy.app.background or not (bpy.context.mode == "OBJECT" or modes.held_by()):
+    if bpy.context.mode != "OBJECT" and not modes.held_by():
         return
     windows = bpy.context.window_manager.windows
     if any(getattr(window, "modal_operators", ()) for window in windows):

@@ -2,8 +2,9 @@
 
 Run by a real broker. Red tells the direction (0.2 ahead, 0.4 right, 0.6 behind, 0.8 left), green
 the height (0 below, 0.5 level, 1 above, in steps), blue the frame; all sRGB, as seen. A word
-`pace=200` in the prompt waits so many milliseconds between steps, `fail_at=4` fails after that
-step. The note of its result tells the reference it got.
+`pace=200` in the prompt waits so many milliseconds between steps, `hold_at=2` waits after that step
+until the file `go` is in the library, `fail_at=4` fails after that step. The note of its result
+tells the reference it got.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from panoloom.shared.messages import (
 )
 
 COMMAND = [sys.executable, str(Path(__file__).resolve())]
+HOLD_S = 300.0
 
 
 def erp(width: int, height: int, *, blue: float) -> np.ndarray:
@@ -87,6 +89,8 @@ def paint(link: WorkerLink, job: RunJob, library: Path) -> None:
         picture = erp(spec.width, spec.height, blue=step / spec.steps)
         jpeg, width, height = preview_jpeg(picture)
         link.send(JobPreviewed(job_id=job.job_id, step=step, width=width, height=height), [jpeg])
+        if step == script.get("hold_at"):
+            hold(link, job, library)
         if step == script.get("fail_at"):
             raise GenerationFailed("The paint is dry.", step=step)
     told = notes(spec, library)
@@ -94,6 +98,15 @@ def paint(link: WorkerLink, job: RunJob, library: Path) -> None:
     with writer:
         writer.write(frames(spec))
         link.send(JobFinished(job_id=job.job_id, artifact=writer.finish()))
+
+
+def hold(link: WorkerLink, job: RunJob, library: Path) -> None:
+    """Wait for the file `go`, the end of the job, or HOLD_S."""
+    end = time.monotonic() + HOLD_S
+    while not (library / "go").exists() and not link.cancelled(job.job_id):
+        if time.monotonic() > end:
+            raise GenerationFailed(f"The file 'go' never came, in {HOLD_S:g} s.")
+        time.sleep(0.02)
 
 
 def main() -> None:

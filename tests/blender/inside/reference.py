@@ -71,7 +71,7 @@ def main(folder: str) -> dict[str, object]:
     first = render.poll()
     picture = wait_for(render)
     after = facts(scene)
-    image = bpy.data.images.load(str(picture.path))
+    image = bpy.data.images.load(str(picture.picture))
     pixels = np.array(image.pixels[:]).reshape(64, 128, 4)[::-1]
     glowing_ball(scene, (0, 0, 0), (0, 0, 1))
     reference.copy(scene, Path(folder) / "inside", width=128, height=64)

@@ -6,6 +6,7 @@ start_stop.py PROGRAM LIBRARY
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import bpy
 from stage import MODULE, part, run, small_scene
@@ -28,6 +29,13 @@ def main(program: str, library: str) -> dict[str, object]:
             tick()
             time.sleep(0.005)
 
+    blend = str(Path(library).with_name("opened.blend"))
+    bpy.ops.wm.save_as_mainfile(filepath=blend)
+    bpy.ops.wm.open_mainfile(filepath=blend)
+    for _ in range(20):
+        tick()
+    status = bpy.context.window_manager.panoloom.status
+    facts["after_opening_a_file"] = [status, state.engine is not None]
     bpy.ops.panoloom.start_engine()
     facts["starting"] = bpy.context.window_manager.panoloom.status
     pump(lambda: state.session.state.value == "connected")
