@@ -174,7 +174,7 @@ def replace_index(path: Path, moov: Box, extents: list[Extent]) -> None:
         OSError: It could not be written.
     """
     place = next(extent for extent in extents if extent.kind == b"moov")
-    raw = _shifted(moov, place)
+    raw = shifted(moov, place)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         with path.open("rb") as old, partial.open("wb") as new:
@@ -205,7 +205,7 @@ def _fragmented(path: Path) -> InvalidJob:
     )
 
 
-def _shifted(moov: Box, place: Extent) -> bytes:
+def shifted(moov: Box, place: Extent) -> bytes:
     """The index with its chunk offsets right for the file in which it stands."""
     tables = [box for box in moov.walk() if box.kind in (b"stco", b"co64")]
     old = [_offsets(table) for table in tables]

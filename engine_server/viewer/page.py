@@ -17,7 +17,7 @@ from typing import Any
 import av
 
 from ...shared.errors import InvalidJob
-from ..output.boxes import Box, damaged, read_index, sample_entry, video_track
+from ..output.codec import codec_string
 from ..output.export.unroll import FRAGMENTS, unroll
 from ..output.spherical import Layout, read_spherical
 
@@ -93,41 +93,3 @@ def page_bytes(film: Film) -> bytes:
     told = json.dumps(film.to_plain(), sort_keys=True).replace("<", "\\u003c")
     text = PAGE.read_text(encoding="utf-8")
     return text.replace("@TITLE@", html.escape(film.title)).replace("@LOOP@", told).encode()
-
-
-def codec_string(path: Path) -> str:
-    """What browsers call the codec of a film, by its own configuration.
-
-    Raises:
-        InvalidJob: It is another codec, or says too little.
-
-    Source: RFC 6381, 3.3; ISO/IEC 14496-15, annex E; AV1 in ISOBMFF 1.2, 5.
-    """
-    moov, _ = read_index(path)
-    entry = sample_entry(video_track(moov, path), path)
-    for kind, name in ((b"avcC", _avc), (b"hvcC", _hevc), (b"av1C", _av1)):
-        config = entry.first(kind)
-        if config is not None and len(config.head) >= 4:
-            return name(entry.kind.decode("latin-1"), config)
-    raise damaged(path, f"a page cannot show {entry.kind.decode('latin-1')!r}")
-
-
-def _avc(kind: str, config: Box) -> str:
-    return f"{kind}.{config.head[1:4].hex()}"
-
-
-def _hevc(kind: str, config: Box) -> str:
-    raw = config.head
-    space = ("", "A", "B", "C")[raw[1] >> 6]
-    tier = "H" if raw[1] & 0x20 else "L"
-    compatible = int(f"{int.from_bytes(raw[2:6], 'big'):032b}"[::-1], 2)
-    constraints = [f"{byte:X}" for byte in raw[6:12].rstrip(b"\0")]
-    general = f"{space}{raw[1] & 0x1F}.{compatible:X}.{tier}{raw[12]}"
-    return ".".join([kind, general, *constraints])
-
-
-def _av1(kind: str, config: Box) -> str:
-    profile, level = config.head[1] >> 5, config.head[1] & 0x1F
-    tier = "H" if config.head[2] & 0x80 else "M"
-    bits = 10 if config.head[2] & 0x40 else 8
-    return f"{kind}.{profile}.{level:02d}{tier}.{bits:02d}"

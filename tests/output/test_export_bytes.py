@@ -1,4 +1,5 @@
-"""Films of an export as bytes: the same twice, closed groups, nothing before time 0."""
+"""Films of an export as bytes: the same twice, closed groups, nothing before time 0, and what
+stream and file say of colour, depth, level and peak."""
 
 from __future__ import annotations
 
@@ -11,9 +12,11 @@ import av
 import numpy as np
 import pytest
 from av.codec import CodecContext
+from levels import holds
 
-from panoloom.engine_server.output.boxes import read_index
-from panoloom.engine_server.output.export.encodings import REPEATABLE_AREA, encoding_of
+from panoloom.engine_server.output.boxes import read_index, sample_entry, video_track
+from panoloom.engine_server.output.codec import coded_level
+from panoloom.engine_server.output.export.encodings import MIN_MBPS, REPEATABLE_AREA, encoding_of
 from panoloom.engine_server.output.export.presets import PRESETS, find_preset
 from panoloom.engine_server.output.export.unroll import unroll
 from panoloom.engine_server.output.video import VideoWriter
@@ -25,22 +28,22 @@ M_PERTURB = -6
 FILMS = [(p.name, codec) for p in PRESETS if p.kind == "video" for codec in p.codecs]
 
 
-def frames(width, height):
-    """Waves and grain that move: enough for every bit rate to be held."""
+def frames(width, height, grain=0.2, num_frames=NUM_FRAMES):
+    """Waves and grain that move."""
     rng = np.random.default_rng(3)
     row, column = np.mgrid[0:height, 0:width]
-    grain = rng.random((height, width, 3), dtype=np.float32) * 0.2
-    for index in range(NUM_FRAMES):
+    grain = rng.random((height, width, 3), dtype=np.float32) * grain
+    for index in range(num_frames):
         wave = 0.5 + 0.3 * np.sin((column + 5 * index) / 17 + row / 11)
         moved = wave[..., None].astype(np.float32) + np.roll(grain, 3 * index, axis=1)
         yield np.clip(moved, 0.0, 1.0)
 
 
-def encode(path, preset, codec, *, width=320, height=160):
-    size = {"width": width, "height": height, "fps": FPS}
-    encoding = encoding_of(find_preset(preset), codec, **size, num_frames=NUM_FRAMES)
+def encode(path, preset, codec, *, width=320, height=160, fps=FPS, **content):
+    size = {"width": width, "height": height, "fps": fps}
+    encoding = encoding_of(find_preset(preset), codec, **size, num_frames=int(fps))
     with VideoWriter(path, **size, encoding=encoding) as video:
-        for frame in frames(width, height):
+        for frame in frames(width, height, **content):
             video.add(frame)
     return path
 
@@ -119,3 +122,39 @@ def test_an_edit_list_skips_nothing(codec, tmp_path):
         return  # no list: it begins at its first picture
     _, _, count, _, media_time = struct.unpack_from(">I4sxxxxIIi", edits.head)[:5]
     assert (count, media_time) == (1, 0)
+
+
+@pytest.mark.parametrize(("preset", "codec"), FILMS)
+def test_stream_file_and_frames_say_one_colour_and_the_depth_is_the_presets(
+    preset, codec, tmp_path
+):
+    path = encode(tmp_path / "film.mp4", preset, codec, width=128, height=64)
+    asked = find_preset(preset)
+    depth = 8 if codec == "h264" else asked.bits
+    tags = (9, 16, 9) if asked.hdr else (1, 1, 1)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        context, frame = stream.codec_context, next(container.decode(stream))
+    assert context.pix_fmt == ("yuv420p" if depth == 8 else f"yuv420p{depth}le")
+    for each in (context, frame):
+        assert (each.color_primaries, each.color_trc, each.colorspace) == tags
+        assert each.color_range == 1  # limited
+    moov, _ = read_index(path)
+    colr = sample_entry(video_track(moov, path), path).first(b"colr")
+    assert struct.unpack(">4s3HB", colr.head) == (b"nclx", *tags, 0)
+
+
+@pytest.mark.parametrize(("preset", "codec"), FILMS)
+def test_the_level_a_film_names_holds_its_frames(preset, codec, tmp_path):
+    size = {"width": 256, "height": 128, "fps": Fraction(60)}
+    path = encode(tmp_path / "film.mp4", preset, codec, **size)
+    assert holds(codec, coded_level(path), **size)
+
+
+@pytest.mark.parametrize("codec", ["h264", "hevc"])
+def test_a_peak_is_held_where_the_quality_asked_for_would_take_far_more(codec, tmp_path):
+    words = {"width": 640, "height": 320, "grain": 3.0, "num_frames": 24}
+    path = encode(tmp_path / "film.mp4", "quest3", codec, **words)
+    with av.open(str(path)) as container:
+        taken = sum(packet.size for packet in container.demux(video=0)) * 8 / 1e6
+    assert taken <= MIN_MBPS * (24 / float(FPS) + 1)  # the decoder's buffer holds a second

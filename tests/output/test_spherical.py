@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
+import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
+from spherical_reader import Told, samples_of, spherical_of
 
-from panoloom.engine_server.output.boxes import Box, read_index, replace_index
+from panoloom.engine_server.output.boxes import Box, read_index, replace_index, shifted
 from panoloom.engine_server.output.spherical import (
     Spherical,
     apple_box,
@@ -19,7 +23,7 @@ from panoloom.engine_server.output.spherical import (
 )
 from panoloom.shared.errors import InvalidJob
 
-# Accepted by ffprobe 5.1 and 9.0, Google's tool and PyAV; the tool's name is "ours".
+# After the specifications; accepted by ffprobe 5.1, 7.1 and 9.0. The tool's name is "ours".
 GOLDEN_V2 = {
     "mono": "0000000d737433640000000000"
     "00000055737633640000001173766864000000006f757273000000003c70726f6a0000001870726864000000"
@@ -38,6 +42,27 @@ CODECS = {"avc1": "libx264", "hvc1": "libx265", "av01": "libsvtav1"}
 LAYOUTS = ("mono", "top-bottom")
 FFMPEG_STEREO = {"mono": 0, "top-bottom": 2}
 """AVStereo3DType, the first number of the side data."""
+V1_SAYS = {
+    "Spherical": "true",
+    "Stitched": "true",
+    "StitchingSoftware": "Panoloom",
+    "ProjectionType": "equirectangular",
+}
+SAYS = {
+    layout: Told(
+        v1=V1_SAYS | stereo,
+        stereo_mode=mode,
+        tool="Panoloom",
+        pose=(0, 0, 0),
+        bounds=(0, 0, 0, 0),
+        apple=apple,
+    )
+    for layout, stereo, mode, apple in (
+        ("mono", {}, 0, ("equi", None, None)),
+        ("top-bottom", {"StereoMode": "top-bottom"}, 1, ("equi", 3, "over")),
+    )
+}
+"""What an independent reader has to find: a whole sphere, level, its middle ahead."""
 
 
 def encode(path, codec="avc1", *, moov_first=True, fragmented=False):
@@ -111,18 +136,33 @@ def test_metadata_goes_in_and_every_packet_stays(
 ):
     path = tmp_path / f"film.{ending}"
     path.write_bytes(films(codec, ending, moov_first))
-    before = packets(path)
+    before, samples = packets(path), samples_of(path)
     write_spherical(path, Spherical(layout=layout))
     assert packets(path) == before
-    assert len(before) == 8
+    assert samples_of(path) == samples
+    assert len(before) == len(samples) == 8
+    assert spherical_of(path) == SAYS[layout]
     assert read_spherical(path) == Spherical(layout=layout)
     told = side_data(path)
     assert "SPHERICAL" in told
     assert int.from_bytes(told["STEREO3D"][:4], sys.byteorder) == FFMPEG_STEREO[layout]
-    raw = path.read_bytes()
-    kinds = (b"st3d", b"sv3d", b"vexu", b"<GSpherical:Spherical>")
-    assert [raw.count(kind) for kind in kinds] == [1, 1, 1, 1]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("codec", CODECS)
+def test_ffprobe_finds_the_sphere(codec, layout, films, ffprobe, tmp_path):
+    path = tmp_path / "film.mp4"
+    path.write_bytes(films(codec, "mp4", True))
+    write_spherical(path, Spherical(layout=layout))
+    words = [ffprobe, "-v", "error", "-show_streams", "-of", "json", path]
+    told = json.loads(subprocess.run(words, capture_output=True, check=True, timeout=60).stdout)
+    found = {each["side_data_type"]: each for each in told["streams"][0]["side_data_list"]}
+    sphere = found["Spherical Mapping"]
+    assert (sphere["projection"], sphere["yaw"], sphere["pitch"]) == ("equirectangular", 0, 0)
+    # 7.1 takes Apple's box before V2 and does not know its packing; before and after, it is told.
+    stereo = {"mono": ("2D",), "top-bottom": ("top and bottom", "unspecified")}
+    assert found["Stereo 3D"]["type"] in stereo[layout]
 
 
 def test_writing_again_changes_nothing_and_the_last_word_holds(films, tmp_path):
@@ -146,10 +186,12 @@ def test_boxes_stand_behind_the_codec_and_before_the_aspect(films, tmp_path):
     assert raw.index(b"uuid") < raw.index(b"mdat")
 
 
-def test_wide_chunk_offsets_are_moved_as_narrow_ones_are(films, tmp_path):
+@pytest.mark.parametrize("moov_first", [True, False])
+@pytest.mark.parametrize("codec", CODECS)
+def test_wide_chunk_offsets_are_moved_as_narrow_ones_are(codec, moov_first, films, tmp_path):
     path = tmp_path / "film.mp4"
-    path.write_bytes(films("avc1", "mp4", True))
-    before = packets(path)
+    path.write_bytes(films(codec, "mp4", moov_first))
+    before, samples = packets(path), samples_of(path)
     moov, extents = read_index(path)
     for box in moov.walk():
         if box.kind == b"stco":
@@ -161,6 +203,24 @@ def test_wide_chunk_offsets_are_moved_as_narrow_ones_are(films, tmp_path):
     assert b"co64" in path.read_bytes()
     write_spherical(path, Spherical())
     assert packets(path) == before
+    assert samples_of(path) == samples
+    assert spherical_of(path) == SAYS["mono"]
+
+
+def test_offsets_that_outgrow_their_table_get_a_wide_one(films, tmp_path):
+    """A film of 4 GiB whose last chunk lies just below the end of what 32 bits can say."""
+    path = tmp_path / "film.mp4"
+    path.write_bytes(films("avc1", "mp4", True))
+    moov, extents = read_index(path)
+    (place,) = [extent for extent in extents if extent.kind == b"moov"]
+    table = next(box for box in moov.walk() if box.kind == b"stco")
+    table.head = table.head[:4] + struct.pack(">3I", 2, 0, 0)
+    place = replace(place, size=len(moov.raw()))
+    table.head = table.head[:4] + struct.pack(">3I", 2, place.end, 2**32 - 1)
+    moov.children.append(Box(b"free", bytes(8)))
+    moved = len(shifted(moov, place)) - place.size
+    assert (table.kind, moved) == (b"co64", 16 + 2 * 4)  # the box, and twice as wide
+    assert struct.unpack(">2Q", table.head[8:]) == (place.end + moved, 2**32 - 1 + moved)
 
 
 def test_fragmented_files_are_refused_untouched(tmp_path):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from pages import centre, in_headset, playing, served, shows
 
-from panoloom.engine_server.viewer.page import PAGE, codec_string, page_bytes, read_film
+from panoloom.engine_server.output.codec import codec_string
+from panoloom.engine_server.viewer.page import PAGE, page_bytes, read_film
 
 pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
 DARK = 0.3

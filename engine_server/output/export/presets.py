@@ -1,9 +1,6 @@
 """What each player takes: size, codec, depth, rates; and the guard against frames it shows black.
 
 `docs/delivery.md` has the table, its sources, and what was never seen on a real device.
-
-Sources of the levels: ITU-T H.264 (08/2021) table A-1; H.265 (09/2023) tables A.8 and A.9; AV1
-Bitstream Specification annex A.3.
 """
 
 from __future__ import annotations
@@ -16,41 +13,12 @@ from typing import Literal
 from ....shared.errors import InvalidJob
 
 MAX_AREA = 35_651_584
-"""Luma samples a frame: the most of HEVC levels 6 to 6.2, of H.264 (139,264 macroblocks), of AV1.
-Beyond it a headset loads the file and shows nothing."""
+"""Luma samples a frame: the most of HEVC levels 6 to 6.2 (ITU-T H.265, 09/2023, table A.8), of
+H.264 (08/2021, table A-1: 139,264 macroblocks), of AV1 (annex A.3). Beyond it a headset loads the
+file and shows nothing."""
 
 Codec = Literal["h264", "hevc", "av1"]
 LABELS: dict[Codec, str] = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1"}
-
-_HEVC = (
-    ("4", 2_228_224, 66_846_720),
-    ("4.1", 2_228_224, 133_693_440),
-    ("5", 8_912_896, 267_386_880),
-    ("5.1", 8_912_896, 534_773_760),
-    ("5.2", 8_912_896, 1_069_547_520),
-    ("6", 35_651_584, 1_069_547_520),
-    ("6.1", 35_651_584, 2_139_095_040),
-    ("6.2", 35_651_584, 4_278_190_080),
-)
-LEVELS: dict[Codec, tuple[tuple[str, int, int], ...]] = {
-    "h264": tuple(
-        (name, blocks * 256, rate * 256)
-        for name, blocks, rate in (
-            ("4", 8_192, 245_760),
-            ("4.2", 8_704, 522_240),
-            ("5", 22_080, 589_824),
-            ("5.1", 36_864, 983_040),
-            ("5.2", 36_864, 2_073_600),
-            ("6", 139_264, 4_177_920),
-            ("6.1", 139_264, 8_355_840),
-            ("6.2", 139_264, 16_711_680),
-        )
-    ),
-    "hevc": _HEVC,
-    "av1": _HEVC,
-}
-"""Name, luma samples a frame, luma samples a second, smallest first. AV1's of these heights are
-HEVC's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,15 +156,6 @@ def find_preset(name: str) -> Preset:
             return preset
     known = ", ".join(preset.name for preset in PRESETS)
     raise InvalidJob(f"There is no preset {name!r}. Known: {known}.", field="preset")
-
-
-def level_of(codec: Codec, *, width: int, height: int, fps: Fraction) -> str | None:
-    """The lowest level of at least 4 that holds such a video; None when none does."""
-    area = width * height
-    for name, max_area, max_rate in LEVELS[codec]:
-        if area <= max_area and area * fps <= max_rate and max(width, height) ** 2 <= 8 * max_area:
-            return name
-    return None
 
 
 def fits(preset: Preset, *, width: int, height: int, fps: Fraction) -> bool:

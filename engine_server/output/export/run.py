@@ -22,6 +22,7 @@ from ...colour import linear_to_srgb
 from ...room import readable_size
 from ...viewer.page import write_page
 from .. import manifest
+from ..codec import coded_level
 from ..exr import HALF_MAX, write_exr
 from ..hdr import LABEL, PQ_PEAK, Curve, pq_for_blender, write_radiance
 from ..hdr10 import LightLevel, hdr10_words, write_light_boxes
@@ -29,7 +30,7 @@ from ..spherical import Spherical, write_spherical
 from ..video import VideoWriter
 from .encodings import choose_codec, encoding_of
 from .light import Relit, Where, relight
-from .presets import Codec, Preset, check_size, find_preset, fits, largest, level_of
+from .presets import Codec, Preset, check_size, find_preset, fits, largest
 from .source import Loop, open_loop
 from .unroll import MAX_SECONDS, repeats_for, unroll
 
@@ -196,7 +197,7 @@ def _film(plan: Plan, made: Path, on_progress: OnProgress) -> Written:
     if relit is not None:
         write_light_boxes(made, relit.level)
     write_spherical(made, Spherical())
-    return Written(hdr=relit.told() if relit else {}, video=_video_told(plan))
+    return Written(hdr=relit.told() if relit else {}, video=_video_told(plan, made))
 
 
 def _encode(
@@ -349,12 +350,10 @@ def _settle(made: Path, target: Path, partial: Path) -> None:
     made.replace(target)
 
 
-def _video_told(plan: Plan) -> dict[str, Any]:
-    assert plan.codec is not None
-    size = {"width": plan.width, "height": plan.height}
+def _video_told(plan: Plan, film: Path) -> dict[str, Any]:
     return {
         "codec": plan.codec,
-        "level": level_of(plan.codec, **size, fps=plan.loop.fps),
+        "level": coded_level(film),
         "repeats": plan.repeats,
         "num_frames": plan.repeats * plan.loop.num_frames,
         "seconds": float(plan.repeats * plan.loop.num_frames / plan.loop.fps),

@@ -24,7 +24,8 @@ import bpy
 
 MODULE = "bl_ext.user_default.panoloom"
 OUT, *SERVICE = sys.argv[sys.argv.index("--") + 1 :]
-WATCH = 12  # looks, one a second
+WATCH = 8  # looks, one a second
+END_S = 1800  # of the simulated headset
 MANIFEST = "/usr/share/openxr/1/openxr_monado.json"
 bpy.context.preferences.view.show_splash = False
 found: dict[str, Any] = {"version": bpy.app.version_string}
@@ -40,7 +41,8 @@ def start_headset(program: str) -> subprocess.Popen[bytes]:
     simulated |= {"SIMULATED_LEFT": "simple", "SIMULATED_RIGHT": "simple", "XRT_NO_STDIN": "1"}
     os.environ.update(XDG_RUNTIME_DIR=folder, XR_RUNTIME_JSON=MANIFEST)
     with Path(folder, "log").open("wb") as log:
-        return subprocess.Popen([program], env=os.environ | simulated, stdout=log, stderr=log)
+        command = ["timeout", str(END_S), program]  # also where Blender is killed
+        return subprocess.Popen(command, env=os.environ | simulated, stdout=log, stderr=log)
 
 
 def place() -> dict[str, Any]:
@@ -158,4 +160,4 @@ finally:
     if headset is not None:
         import atexit
 
-        atexit.register(headset.kill)
+        atexit.register(headset.terminate)
