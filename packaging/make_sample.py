@@ -17,8 +17,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PROMPT = "clouds at sunset over a calm sea"
-SIZE, SECONDS, FPS, SEED = "1024x512", 4, 24, 7
+PROMPT = "green northern lights over snow and mountains"
+SIZE, SECONDS, FPS, SEED, STEPS = "1024x512", 4, 24, 1, 16
 MAX_BYTES = 2_000_000
 
 
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--size", default=SIZE)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--steps", type=int, default=24)
+    parser.add_argument("--steps", type=int, default=STEPS)
     words = parser.parse_args(argv)
     with tempfile.TemporaryDirectory() as library:
         command = [sys.executable, "-m", "panoloom.engine_server", "generate", words.prompt]

@@ -129,6 +129,15 @@ def test_nothing_changes_while_blender_renders(stories):
     }
 
 
+def test_what_is_seen_and_what_lights_have_strengths_of_their_own(stories):
+    story = stories["story_of_two_strengths"]
+    (sky, floor), (more_sky, same_floor), (same_sky, more_floor) = story.values()
+    assert sky == pytest.approx(0.5, abs=1e-3)
+    assert [more_sky, same_sky] == pytest.approx([3 * sky, sky], rel=1e-3)
+    assert floor > 0.1
+    assert [same_floor, more_floor] == pytest.approx([floor, 3 * floor], rel=1e-3)
+
+
 def test_closed_room_changes_less_and_the_panel_says_so(stories):
     story = stories["story_of_a_closed_room"]
     assert story["strength"] == 0.6

@@ -39,6 +39,11 @@ def test_each_scenes_job_shows_in_its_own_scene(stories):
     }
 
 
+def test_one_tick_makes_a_bounded_number_of_edits_and_the_next_ones_the_rest(stories):
+    story = stories["story_of_many_at_once"]
+    assert story == {"shown": [2, 4, 5, 5], "most": 2}
+
+
 def test_loop_of_the_history_is_looked_at_and_taken_back_without_a_trace(stories):
     story = stories["story_of_the_history"]
     assert story["listed"] == ["sea-1", "sea-2"]

@@ -61,12 +61,16 @@ STORIES = (
 @pytest.mark.timeout(500)
 @pytest.mark.parametrize("story", STORIES)
 def test_every_render_of_the_story_shows_what_it_should(told, story):
-    assert told[story]["wrong"] == []
-    assert told[story]["told"] > 1
+    assert told["stories"][story]["wrong"] == []
+    assert told["stories"][story]["told"] > 1
 
 
 def test_no_story_is_left_out(told):
-    assert set(told) == set(STORIES)
+    assert set(told["stories"]) == set(STORIES)
+
+
+def test_nothing_is_written_into_the_extensions_own_folder(told):
+    assert told["written"] == []
 
 
 @pytest.mark.timeout(500)

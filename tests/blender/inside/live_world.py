@@ -9,7 +9,7 @@ from pathlib import Path
 
 import bpy
 from scripted import Stage, environment, new_scene
-from stage import part, run, small_scene
+from stage import part, render, run, small_scene
 
 
 def story_of_a_job(stage: Stage) -> dict[str, object]:
@@ -262,6 +262,33 @@ def story_of_a_render(stage: Stage) -> dict[str, object]:
         "offered": offered,
         "afterwards": environment(scene).image.source,
     }
+
+
+def story_of_two_strengths(stage: Stage) -> dict[str, object]:
+    """What a render sees of the sky, and of a white floor that it lights, at each pair."""
+    scene = new_scene()
+    stage.generate()
+    stage.finish()
+    scene.frame_set(3)  # a grey of 0.5
+    sliders = dict((text, socket) for socket, text in strengths(scene.world))
+    bpy.ops.mesh.primitive_plane_add(size=100.0, location=(0.0, 0.0, -5.0))
+    floor = bpy.context.object
+    found = {}
+    for seen, lights in ((1.0, 1.0), (3.0, 1.0), (1.0, 3.0)):
+        sliders["Seen by the camera"].default_value = seen
+        sliders["Lights the scene"].default_value = lights
+        pair = []
+        for is_hidden in (True, False):
+            floor.hide_render = is_hidden
+            pair.append(float(render(scene, stage.folder / "shot.exr")[..., 0].mean()))
+        found[f"{seen:g} {lights:g}"] = pair
+    bpy.data.objects.remove(floor)
+    bpy.ops.panoloom.restore_world()
+    return found
+
+
+def strengths(world):
+    return part("blender_addon.world_nodes").strengths(world)
 
 
 class RenderedAlready:

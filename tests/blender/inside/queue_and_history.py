@@ -99,6 +99,29 @@ def story_of_two_scenes(stage: Stage) -> dict[str, object]:
     return facts | {"restored": [one.world.name, two.world.name]}
 
 
+def story_of_many_at_once(stage: Stage) -> dict[str, object]:
+    """Five scenes have a new preview each: a tick changes no more than a few of them."""
+    new_scene()
+    stage.generate()
+    jobs, scenes = [stage.state.job], [bpy.context.scene]
+    for number in range(4):
+        other = bpy.data.scenes.new(f"Scene {number}")
+        bpy.context.window.scene = other
+        bpy.ops.panoloom.generate()
+        jobs.append(stage.state.job)
+        scenes.append(other)
+    for job in jobs:
+        told = stage.messages.JobPreviewed(job_id=job.job_id, seq=1, step=1, width=16, height=8)
+        assert job.view.apply(told, (stage.png,))
+    shown = []
+    for _ in range(4):
+        stage.tick()
+        shown.append(sum(stage.world.job_of(scene.world) is not None for scene in scenes))
+    for scene in scenes:
+        stage.world.restore(scene)
+    return {"shown": shown, "most": part("blender_addon.runtime").MAX_EDITS}
+
+
 def make_library(stage: Stage, *names: str) -> None:
     """Loops in the library in use, as the engine leaves them."""
     library = stage.folder / "library"

@@ -1,9 +1,9 @@
 """What befalls a job of a running engine, checked in rendered pixels. The same stories are told in
 a Blender with a window (`window/stories.py`) and in one without (`real_engine.py`).
 
-A story is a generator: it yields a fact to wait for, or None to let Blender go on for a moment. Its
-engine is `window/engine.py`, whose worker paints known colours; `hold_at` in the prompt lets it wait
-after that step until LIBRARY/go is there, so that no story hangs on who is faster.
+A story is a generator: it yields a fact to wait for, or None to let Blender go on for a moment.
+Its engine is `window/engine.py`, whose worker paints known colours; with `hold_at` in the prompt it
+waits after that step until LIBRARY/go is there, so that no story hangs on who is faster.
 """
 
 from __future__ import annotations

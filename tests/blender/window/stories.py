@@ -1,4 +1,4 @@
-"""Run by a Blender with a window: the stories of `inside/stories.py`, and those that only a window has.
+"""Run by a Blender with a window: the stories of `inside/stories.py`, and some that need a window.
 
     blender -P tests/blender/window/stories.py -- FOLDER LIBRARY
 
@@ -6,8 +6,8 @@ An engine that paints is started first, with the engine's Python, and ended afte
 
     python tests/blender/window/engine.py LIBRARY
 
-One line a check, `ok` or `WRONG`; the last is `STORIES DONE`, or `STORIES FAILED` with how many were
-wrong. The extension is installed and enabled.
+One line a check, `ok` or `WRONG`; the last is `STORIES DONE`, or `STORIES FAILED` with how many
+were wrong. The extension is installed and enabled.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def two_windows(place):
 
 def at_work(place, what: str, kind: str, begin):
     """Blender renders or bakes by itself; the World waits until it has ended."""
-    from stories import HOLD, MINE, here
+    from stories import HOLD, MINE, here, restore
 
     job = place.ask()
     begin()
@@ -70,14 +70,8 @@ def at_work(place, what: str, kind: str, begin):
     yield place.go_on(job)
     here().frame_set(2)
     place.check_seen(f"{what} ended, the loop comes in", "loop 2")
-    with_restore(place, what, MINE)
-
-
-def with_restore(place, what: str, mine: str) -> None:
-    from stories import restore
-
     restore()
-    place.check_seen(f"{what}, Restore", mine)
+    place.check_seen(f"{what}, Restore", MINE)
 
 
 def while_rendering(place):
