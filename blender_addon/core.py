@@ -40,6 +40,8 @@ STYLES: dict[str, tuple[str, str]] = {
 """Style presets: what they are called, and the words they add to the prompt."""
 DIRECTIONS_SINCE = (1, 1)
 """The protocol's version from which on an engine reads prompts by direction."""
+PENDING = "0" * 64
+"""Stands in a request for the hash of a file that is still to be rendered."""
 OPAQUE_STRENGTH = 0.6  # of a reference without open parts: its layout stays, the rest moves
 LEVEL = 1e-3  # below this much of a unit vector in the plane, a camera looks straight up or down
 
@@ -57,6 +59,7 @@ class SceneSettings:
         steps: Denoising steps.
         use_reference: Start from a picture of the scene around the active camera.
         strength: How much of that picture may change, 0 to 1.
+        follow_depth: Let the pictures follow the distances of what stands around the camera.
     """
 
     prompt: str
@@ -74,6 +77,7 @@ class SceneSettings:
     model: str = DEFAULT_MODEL
     use_reference: bool = False
     strength: float = 1.0
+    follow_depth: bool = False
 
     @property
     def has_words(self) -> bool:
@@ -105,7 +109,7 @@ def frames_of_loop(seconds: float, fps: float) -> int:
 
 
 def job_spec(settings: SceneSettings, reference: Reference | None = None) -> JobSpec:
-    """The request behind the Generate button.
+    """The request behind the Generate button; what it follows is `PENDING`.
 
     Raises:
         InvalidJob: Something in it cannot be made; the sentence is fit for the panel.
@@ -126,6 +130,7 @@ def job_spec(settings: SceneSettings, reference: Reference | None = None) -> Job
         steps=settings.steps,
         guidance_scale=settings.guidance_scale,
         reference=reference,
+        follow_sha256=PENDING if settings.follow_depth else None,
     )
     spec.validate()
     return spec
@@ -203,6 +208,24 @@ def with_reference(
         strength=OPAQUE_STRENGTH if is_weakened else strength,
     )
     return dataclasses.replace(spec, reference=reference), NOTHING_OPEN if is_weakened else ""
+
+
+def with_depth(spec: JobSpec, depth: bytes) -> JobSpec:
+    """`spec` following these distances."""
+    return dataclasses.replace(spec, follow_sha256=hashlib.sha256(depth).hexdigest())
+
+
+def why_no_depth(model: str, models: Sequence[Mapping[str, Any]]) -> str:
+    """Why the scene's depth cannot be followed, a few words; empty when it can.
+
+    Args:
+        model: Name of the one that makes the loop.
+        models: See `check_model`; none while there is no engine.
+    """
+    if not models:
+        return "needs an engine"
+    told = next((other for other in models if other.get("name") == model), {})
+    return "" if "control" in told.get("takes", ()) else f"not with {model}"
 
 
 def heading_of(rotation: Sequence[Sequence[float]]) -> float:

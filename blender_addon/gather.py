@@ -38,6 +38,7 @@ def facts(scene: bpy.types.Scene | None) -> Facts:
         problems=tuple(state.shown_problems()),
         has_words=scene is not None and settings_of(scene).has_words,
         wants_reference=bool(settings and settings.use_reference),
+        wants_depth=scene is not None and state.follows_depth(settings_of(scene)),
         has_camera=scene is not None and scene.camera is not None,
         can_restore=scene is not None and world.can_restore(scene),
         is_rendering=runtime.is_rendering(),

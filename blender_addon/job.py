@@ -55,7 +55,7 @@ class Job:
         world_uid: Session number of the World that scene had at Generate, None for none.
         heading: Where the camera looked at Generate, radians; the ERP's centre goes there.
         scene_name: Shown where several scenes have jobs.
-        is_prepared: Whether its reference, if it has one, was rendered.
+        is_prepared: Whether what it takes of its scene was rendered.
         is_sent: Whether it left for the engine; until then it waits here.
         is_cancelling: Whether Cancel was pressed.
         is_applied: Whether its World was made; from then on only that World is touched.
@@ -63,7 +63,8 @@ class Job:
         is_done: Whether its result was dealt with: shown, or left for a reason.
         left_why: Why the World was left alone, empty while it was not.
         remark: What was done otherwise than asked, empty for nothing.
-        folder: Where the copy of its scene and the picture of it lie, until the engine has it.
+        folder: Where the copy of its scene and what was rendered of it lie, until the engine has
+            them.
     """
 
     view: JobView
@@ -91,6 +92,11 @@ class Job:
     def is_active(self) -> bool:
         """Whether more is to come of it."""
         return not self.view.state.is_terminal
+
+    @property
+    def takes_scene(self) -> bool:
+        """Whether it is given files that are rendered of its scene."""
+        return self.spec.reference is not None or self.spec.follow_sha256 is not None
 
     @property
     def is_waiting(self) -> bool:

@@ -83,7 +83,7 @@ class JobQueue:
         self.jobs[a], self.jobs[b] = self.jobs[b], self.jobs[a]
 
     def to_prepare(self) -> Job | None:
-        """The next job whose reference has to be rendered."""
+        """The next job whose scene has to be rendered."""
         return next((job for job in self.waiting if not job.is_prepared), None)
 
     def to_send(self) -> Job | None:
@@ -160,7 +160,7 @@ def pictures(folder: Path, pid: int | None = None) -> Path:
 def _can_go_on(job: Job, kept: Path) -> bool:
     """Whether another run of Blender has all it needs."""
     is_kept = job.folder is not None and job.folder.parent == kept
-    return job.is_sent or job.spec.reference is None or is_kept
+    return job.is_sent or not job.takes_scene or is_kept
 
 
 def _take_over(left: Path, mine: Path) -> Path | None:

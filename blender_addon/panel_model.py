@@ -47,6 +47,7 @@ class Facts:
         jobs: All that are open, in the order they are made.
         problems: Errors to show, newest first.
         has_words, wants_reference, has_camera: Of the scene.
+        wants_depth: Its depth is to be followed, and the model can.
         can_restore: There is a World of the user's to go back to.
         is_rendering: A render or bake runs, so data is left alone.
         held_by: A mode in which the World waits, such as "Sculpt Mode"; empty for none.
@@ -66,6 +67,7 @@ class Facts:
     problems: Sequence[PanoloomError] = ()
     has_words: bool = True
     wants_reference: bool = False
+    wants_depth: bool = False
     has_camera: bool = True
     can_restore: bool = False
     is_rendering: bool = False
@@ -196,6 +198,8 @@ def why_not_generate(facts: Facts) -> str:
         if not facts.has_program:
             return "There is no engine yet: the lines on top say how to get one"
         return "There is no engine: press Start, or Connect to one that runs"
+    if facts.is_rendering and (facts.wants_reference or facts.wants_depth):
+        return "Blender is rendering: the scene can be looked at after that"
     if facts.wants_reference and not facts.has_camera:
         return "The scene has no active camera to look around from"
     if not facts.has_words and not facts.wants_reference:

@@ -19,8 +19,19 @@ def draw(layout: bpy.types.UILayout, scene: bpy.types.Scene, width: int) -> None
     column.prop(settings, "use_reference")
     if settings.use_reference:
         column.prop(settings, "strength", slider=True)
+    _draw_depth(column, settings, width)
     _draw_loop(layout, scene, width)
     _draw_more(layout, settings)
+
+
+def _draw_depth(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, width: int) -> None:
+    """Whether to follow the scene's depth; where that cannot be done, why."""
+    models = runtime.state().models
+    why = core.why_no_depth(settings.model, models)
+    if not why:
+        column.prop(settings, "follow_depth")
+    elif models or settings.follow_depth:
+        sentences(column, [f"Depth of the scene: {why}"], width)
 
 
 def _draw_prompt(layout: bpy.types.UILayout, settings: bpy.types.PropertyGroup, width: int) -> None:

@@ -190,6 +190,11 @@ class PanoloomSettings(bpy.types.PropertyGroup):
         max=1.0,
         subtype="FACTOR",
     )
+    follow_depth: BoolProperty(
+        name="Follow the scene's depth",
+        description="Measure how far away everything around the active camera is (without one: "
+        "around the 3D cursor); the pictures follow these shapes. For models that take control",
+    )
     show_as: EnumProperty(
         name="Show as",
         description="What the World plays; a loop that is in the World changes at once",
@@ -316,6 +321,7 @@ def settings_of(scene: bpy.types.Scene) -> core.SceneSettings:
         model=mine.model,
         use_reference=mine.use_reference,
         strength=mine.strength,
+        follow_depth=mine.follow_depth,
     )
 
 
@@ -333,7 +339,7 @@ def reuse(scene: bpy.types.Scene, spec: JobSpec) -> None:
     size = core.size_name(spec.width, spec.height)
     if size:
         mine.size = size
-    mine.use_reference = False
+    mine.use_reference = mine.follow_depth = False
 
 
 CLASSES = (PanoloomSettings, PanoloomStatus)

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,13 +104,14 @@ class Runtime:
     # What the buttons do ----------------------------------------------------------------------
 
     def generate(self, scene: bpy.types.Scene, place: Place = Place.LAST) -> Job:
-        """Ask for a loop in the scene's words; with a reference, render that first.
+        """Ask for a loop in the scene's words; what it takes of the scene is rendered first.
 
         Raises:
-            PanoloomError: The words make no sense, or the reference cannot be started.
+            PanoloomError: The words make no sense, or the scene cannot be copied.
         """
         words = settings_of(scene)
-        placeholder = Reference(sha256="0" * 64, strength=words.strength)
+        words = replace(words, follow_depth=self.follows_depth(words))
+        placeholder = Reference(sha256=core.PENDING, strength=words.strength)
         spec = core.job_spec(words, placeholder if words.use_reference else None)
         welcome = self.session.welcome
         if welcome is not None:
@@ -121,19 +123,29 @@ class Runtime:
             world_uid=world.now(scene).uid,
             heading=world.camera_heading(scene),
             scene_name=scene.name,
-            is_prepared=not words.use_reference,
             is_sent=False,
         )
-        if words.use_reference:  # as it is now, whenever it is rendered
-            size = {"width": spec.width, "height": spec.height}
+        if job.takes_scene:  # as it is now, whenever it is rendered
+            job.is_prepared = False
             job.folder = self._pictures() / job.job_id
-            reference.copy(scene, job.folder, **size)
+            reference.copy(
+                scene,
+                job.folder,
+                width=spec.width,
+                height=spec.height,
+                picture=words.use_reference,
+                depth=words.follow_depth,
+            )
         self.problems.clear()
         for dropped in self.queue.add(job, place):
             self.cancel(dropped.job_id)
         self._newest = job
         self._move_queue()
         return job
+
+    def follows_depth(self, words: core.SceneSettings) -> bool:
+        """Whether the scene's depth is to be followed, and the model can."""
+        return words.follow_depth and not core.why_no_depth(words.model, self.models)
 
     def cancel(self, job_id: str) -> None:
         """Stop a job, wherever it is."""
@@ -185,7 +197,8 @@ class Runtime:
     def _move_queue(self) -> None:
         """Start what can be started: one picture of a scene, and one job at the engine."""
         job = self.queue.to_prepare()
-        if job is not None and job.folder is not None and self._reference is None:
+        is_free = self._reference is None and not is_rendering()
+        if job is not None and job.folder is not None and is_free:
             self._start_reference(job, job.folder)
         job = self.queue.to_send()
         if job is not None and self.session.state is LinkState.CONNECTED:
@@ -239,21 +252,24 @@ class Runtime:
         job_id, render = self._reference
         job = self.queue.find(job_id)
         try:
-            picture = render.poll()
+            made = render.poll()
         except PanoloomError as error:
             self._reference = None
             if job is not None:
                 job.view.state, job.view.error = JobState.FAILED, error
             return
-        if picture is None:
+        if made is None:
             return
         self._reference = None
-        if job is None or job.spec.reference is None:
+        if job is None:
             return
-        asked = job.spec.reference.strength
-        job.spec, job.remark = core.with_reference(
-            job.spec, picture.path.read_bytes(), asked, is_opaque=picture.is_opaque
-        )
+        if made.picture is not None and job.spec.reference is not None:
+            asked = job.spec.reference.strength
+            job.spec, job.remark = core.with_reference(
+                job.spec, made.picture.read_bytes(), asked, is_opaque=made.is_opaque
+            )
+        if made.depth is not None:
+            job.spec = core.with_depth(job.spec, made.depth.read_bytes())
         job.is_prepared = True
 
     def _show(self) -> None:
@@ -410,12 +426,14 @@ class Runtime:
 
 def _blobs(job: Job) -> list[bytes]:
     """The files that a request names by hash, where they are still here."""
-    if job.spec.reference is None or job.folder is None:
+    if job.folder is None:
         return []
-    try:
-        return [reference.picture_in(job.folder).read_bytes()]
-    except OSError:
-        return []  # the engine has it, or says that it lacks it
+    wanted = (
+        (job.spec.reference, reference.picture_in(job.folder)),
+        (job.spec.follow_sha256, reference.depth_in(job.folder)),
+    )
+    # A file that is not here the engine has, or says that it lacks it.
+    return [path.read_bytes() for asked, path in wanted if asked is not None and path.is_file()]
 
 
 _runtime: list[Runtime] = []

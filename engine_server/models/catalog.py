@@ -135,6 +135,7 @@ def to_plain(card: ModelCard) -> dict[str, object]:
         "max_seconds": card.max_seconds,
         "steps": card.steps,
         "guidance_scale": card.guidance_scale,
+        "takes": list(card.takes),
     }
 
 

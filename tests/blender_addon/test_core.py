@@ -72,6 +72,23 @@ def test_model_without_weights_is_refused_with_the_command_that_brings_them():
     core.check_model(WORDS, models)
 
 
+def test_depth_is_followed_by_models_that_take_control_and_the_others_say_so():
+    models = [to_plain(MODELS[name]) for name in ("preview", "wan-vace-1.3b")]
+    assert core.why_no_depth("wan-vace-1.3b", models) == ""
+    assert core.why_no_depth("preview", models) == "not with preview"
+    assert core.why_no_depth("wan-vace-1.3b", [{"name": "wan-vace-1.3b"}]), "an engine from before"
+    assert core.why_no_depth("wan-vace-1.3b", []) == "needs an engine"
+
+
+def test_what_is_followed_has_a_hash_once_it_was_rendered():
+    assert core.job_spec(WORDS).follow_sha256 is None
+    asked = core.job_spec(replace(WORDS, follow_depth=True))
+    assert asked.follow_sha256 == core.PENDING
+    assert core.with_depth(asked, b"").follow_sha256 == (
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    )
+
+
 def test_empty_prompt_is_refused_without_a_reference_and_taken_with_one():
     with pytest.raises(InvalidJob):
         core.job_spec(replace(WORDS, prompt="  "))

@@ -131,9 +131,12 @@ def test_nothing_open_leaves_no_file(queue, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def with_picture(folder, name: str, **changes: object) -> Job:
+TAKEN = {"reference": Reference(sha256="0" * 64)}
+
+
+def with_picture(folder, name: str, taken=TAKEN, **changes: object) -> Job:
     """A job whose scene was copied into the folder of pictures."""
-    made = job(name, spec=JobSpec(prompt=name, reference=Reference(sha256="0" * 64)), **changes)
+    made = job(name, spec=JobSpec(prompt=name, **taken), **changes)
     made.folder = pictures(folder) / made.job_id
     made.folder.mkdir(parents=True)
     (made.folder / "scene.blend").write_text(name)
@@ -143,7 +146,7 @@ def with_picture(folder, name: str, **changes: object) -> Job:
 def test_waiting_job_with_a_picture_takes_it_into_the_next_run(tmp_path):
     queue = JobQueue()
     queue.add(with_picture(tmp_path, "a", is_prepared=True))
-    queue.add(with_picture(tmp_path, "b", is_prepared=False))
+    queue.add(with_picture(tmp_path, "b", {"follow_sha256": "0" * 64}, is_prepared=False))
     left_behind(tmp_path, queue)
     found = JobQueue().adopt(tmp_path)
     assert [(job.spec.prompt, job.is_prepared) for job in found] == [("a", True), ("b", False)]
@@ -164,9 +167,9 @@ def test_pictures_of_jobs_that_ended_are_not_kept(tmp_path):
 
 def test_waiting_job_whose_picture_is_not_kept_is_not_written_down(tmp_path):
     queue = JobQueue()
-    picture = Reference(sha256="0" * 64)
-    queue.add(job("a", spec=JobSpec(prompt="a", reference=picture)))
-    queue.add(job("b", spec=JobSpec(prompt="b", reference=picture), is_sent=True))
+    queue.add(job("a", spec=JobSpec(prompt="a", **TAKEN)))
+    queue.add(job("b", spec=JobSpec(prompt="b", **TAKEN), is_sent=True))
+    queue.add(job("c", spec=JobSpec(prompt="c", follow_sha256="0" * 64)))
     left_behind(tmp_path, queue)
     assert names(JobQueue().adopt(tmp_path)) == "b"
 

@@ -226,3 +226,10 @@ def test_world_that_waits_for_a_mode_is_told_until_it_came_in():
     for made, is_told in ((job(), True), (cancelled, False), (shown, False)):
         facts = replace(CONNECTED, held_by="Sculpt Mode", job=made)
         assert (told in panel_model.panel_model(facts).notes) is is_told
+
+
+def test_a_scene_is_not_copied_while_blender_renders():
+    rendering = replace(CONNECTED, is_rendering=True)
+    assert panel_model.why_not_generate(rendering) == ""
+    for asked in ({"wants_reference": True}, {"wants_depth": True}):
+        assert "rendering" in panel_model.why_not_generate(replace(rendering, **asked))
