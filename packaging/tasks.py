@@ -138,7 +138,8 @@ def test(words: list[str], blenders: str) -> int:
         say("The tests marked blender are skipped.")
     say("Running the tests.")
     command = [str(engine), "-m", "pytest", *words]
-    return subprocess.run(command, cwd=ROOT, env=clean_environ(), check=False).returncode
+    environ = clean_environ() | {"OPENBLAS_NUM_THREADS": "1"}  # what it does here is small
+    return subprocess.run(command, cwd=ROOT, env=environ, check=False).returncode
 
 
 def test_blenders(engine: Path, versions: list[str], words: list[str]) -> int:
