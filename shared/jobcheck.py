@@ -37,6 +37,8 @@ MAX_STAGES = 8
 MAX_PLACES = 16
 MAX_LORAS = 8
 RING_AXES = ("time", "width")
+EXPERTS = ("high", "low")
+"""Denoisers of a model with two, in its order: of high noise and of low."""
 _LORA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _SHORT_TEXTS = ("method", "model", "model_revision")
@@ -257,6 +259,8 @@ def _check_lora(lora: Lora, where: str) -> None:
         )
     _check_text(lora.revision, f"{where}.revision", "revision of a LoRA", 200)
     _check_range(f"{where}.weight", lora.weight, -4.0, 4.0, what="weight of a LoRA")
+    if lora.expert:
+        _check_name(f"{where}.expert", lora.expert, EXPERTS)
 
 
 def _check_ring_rope(axes: tuple[str, ...]) -> None:

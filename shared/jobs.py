@@ -33,7 +33,8 @@ _NEWER = {
     "follow_sha256": None,
 }
 _NEWER_IN_REFERENCE = {"mode": "keep", "yaw_deg": None, "pitch_deg": 0.0, "fov_deg": None}
-"""Fields newer than version 1.0 with what they hold while unused; never to be changed."""
+_NEWER_IN_LORA = {"expert": ""}
+"""Fields newer than the first version of each with what they hold while unused; never changed."""
 _NEVER = object()
 _JOB_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -137,11 +138,14 @@ class Lora:
         id: "owner/name" on the hub, or the name it was installed under from a file.
         revision: Its exact version; the engine fills in an empty one.
         weight: How much of it, 1 is all.
+        expert: Which denoiser of a model with two it changes, that of "high" or of "low" noise;
+            empty: all there are.
     """
 
     id: str
     revision: str = ""
     weight: float = 1.0
+    expert: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +268,8 @@ class JobSpec:
         plain = _without_unused(self.to_plain(), _NEWER)
         if plain["reference"] is not None:
             plain["reference"] = _without_unused(plain["reference"], _NEWER_IN_REFERENCE)
+        if "loras" in plain:
+            plain["loras"] = [_without_unused(lora, _NEWER_IN_LORA) for lora in plain["loras"]]
         text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return text.encode("ascii")
 

@@ -21,7 +21,7 @@ from .evaluation import (
 from .jobs import ArtifactRef, JobState, Progress
 from .message import Message
 
-PROTOCOL_VERSION: tuple[int, int] = (1, 3)
+PROTOCOL_VERSION: tuple[int, int] = (1, 4)
 MAX_CHUNK_BYTES = 4 * 1024 * 1024
 
 # Structures inside messages -------------------------------------------------------------------

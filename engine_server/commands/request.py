@@ -60,8 +60,8 @@ def add_job_words(parser: argparse.ArgumentParser) -> None:
     add("--no-loop", dest="loop", action="store_false", help="a clip with two ends")
     add("--no-ring", dest="ring", action="store_false",
         help="a planar picture whose sides do not meet")  # fmt: skip
-    add("--lora", action="append", default=[], metavar="ID[@REVISION][:WEIGHT]",
-        help="a change to the model's weights; may be given again")  # fmt: skip
+    add("--lora", action="append", default=[], metavar="ID[@REVISION][:WEIGHT[:EXPERT]]",
+        help="a change to the weights; may be given again; EXPERT: high or low")  # fmt: skip
     add("--ring-rope", default="", metavar="AXES", help="time,width: told to go all round")
     add_direction_words(parser)
     add = parser.add_argument_group("a picture to start from").add_argument
@@ -163,19 +163,21 @@ def _with_stage_steps(spec: JobSpec, steps: tuple[int, ...]) -> JobSpec:
 
 
 def parse_lora(text: str) -> Lora:
-    """The LoRA of "owner/name@revision:weight"; revision and weight may be left out.
+    """The LoRA of "owner/name@revision:weight:expert"; all but the name may be left out.
 
     Raises:
         InvalidJob: The weight is no number.
     """
-    named, colon, weight = text.partition(":")
+    named, colon, rest = text.partition(":")
+    weight, _, expert = rest.partition(":")
     lora_id, _, revision = named.partition("@")
     try:
-        return Lora(id=lora_id, revision=revision, weight=float(weight) if colon else 1.0)
+        amount = float(weight) if colon else 1.0
     except ValueError as why:
         raise InvalidJob(
             f"The weight of a LoRA is a number, like {named}:0.8, not '{weight}'.", field="loras"
         ) from why
+    return Lora(id=lora_id, revision=revision, weight=amount, expert=expert)
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -178,6 +178,7 @@ def outline(spec: JobSpec) -> JobSpec:
             known=list(card.methods),
         )
     _check_options(spec, card)
+    _check_experts(spec, card)
     _check_length(spec, card)
     _check_rings(spec, card)
     _check_pictures(spec, card)
@@ -194,6 +195,20 @@ def _check_options(spec: JobSpec, card: ModelCard) -> None:
             raise InvalidJob(
                 f"Model '{card.name}' takes no {what}. Those that do: {', '.join(able)}.",
                 field=field,
+                known=able,
+            )
+
+
+def _check_experts(spec: JobSpec, card: ModelCard) -> None:
+    if card.build is not None and card.build.experts > 1:
+        return
+    for lora in spec.loras:
+        if lora.expert:
+            able = [o.name for o in MODELS.values() if o.build is not None and o.build.experts > 1]
+            raise InvalidJob(
+                f"Model '{card.name}' has one denoiser for all noise: leave '{lora.expert}' out of "
+                f"the LoRA '{lora.id}'. Those with two: {', '.join(able)}.",
+                field="loras",
                 known=able,
             )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -169,6 +169,29 @@ def resolved(lora: Lora) -> Lora:
         field="loras",
         nearest=record.revision,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class LoraFile:
+    """A LoRA as it is put on a model.
+
+    Attributes:
+        path: Its safetensors file.
+        weight, expert: See `shared.jobs.Lora`.
+    """
+
+    path: Path
+    weight: float = 1.0
+    expert: str = ""
+
+
+def lora_files(loras: Iterable[Lora]) -> tuple[LoraFile, ...]:
+    """Installed LoRAs as a model takes them.
+
+    Raises:
+        ModelNotInstalled, InvalidJob: See `resolved`.
+    """
+    return tuple(LoraFile(lora_file(lora), lora.weight, lora.expert) for lora in loras)
 
 
 def lora_file(lora: Lora) -> Path:

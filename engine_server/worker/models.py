@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-from pathlib import Path
 
 import torch
 
@@ -109,7 +108,7 @@ class LoadedModels:
         if card.build is None:
             self.level = LEVELS[0]
             return self.load(spec.model)
-        loras = _loras(spec)
+        loras = store.lora_files(spec.loras)
         if self._adapter is None or self._key[:2] != (_named(card), loras):
             self.free()
             after = self._spent.get(card.name, "")
@@ -128,11 +127,11 @@ class LoadedModels:
         card = catalog.find(spec.model)
         if card.build is None:
             return self.load(spec.model)
-        adapter = self.load(spec.model, loras=_loras(spec))
+        adapter = self.load(spec.model, loras=store.lora_files(spec.loras))
         self.begin(spec)
         return adapter
 
-    def load(self, name: str, *, loras: tuple[tuple[Path, float], ...] = ()) -> Adapter:
+    def load(self, name: str, *, loras: tuple[store.LoraFile, ...] = ()) -> Adapter:
         """The adapter of model `name`.
 
         Raises:
@@ -215,10 +214,6 @@ class LoadedModels:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def _loras(spec: JobSpec) -> tuple[tuple[Path, float], ...]:
-    return tuple((store.lora_file(lora), lora.weight) for lora in spec.loras)
 
 
 def _named(card: ModelCard) -> tuple[str, str]:

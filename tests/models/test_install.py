@@ -410,6 +410,14 @@ def test_a_lora_for_another_model_is_refused_with_both_widths(hub, tmp_path):
     assert str(WIDTH) in str(caught.value)
 
 
+def test_an_expert_of_a_model_that_has_one_denoiser_is_refused_with_those_that_have_two():
+    inks = [{"id": "inks", "expert": "low"}]
+    with pytest.raises(InvalidJob, match="one denoiser") as caught:
+        catalog.outline(job(loras=inks))
+    assert caught.value.details["known"] == ["wan2.2-a14b", "wan2.2-i2v-a14b"]
+    assert catalog.outline(job(model="wan2.2-a14b", loras=inks)).loras[0].expert == "low"
+
+
 def test_a_file_that_is_no_lora_is_refused(tmp_path):
     path = tmp_path / "none.safetensors"
     path.write_bytes(transformer())

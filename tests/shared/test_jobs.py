@@ -14,6 +14,7 @@ from panoloom.shared.jobs import (
     Base,
     JobSpec,
     JobState,
+    Lora,
     Part,
     Place,
     Reference,
@@ -96,6 +97,8 @@ def test_every_field_shapes_the_hash(field):
         "reference": Reference(sha256=SHA),
         "base": Base(sha256=SHA, sigma=0.5),
         "follow_sha256": SHA,
+        "loras": (Lora(id="inks"),),
+        "ring_rope": ("time",),
     }
     other = {
         str: "other",

@@ -21,7 +21,9 @@ from diffusers.utils.state_dict_utils import convert_unet_state_dict_to_peft
 from torch import Tensor
 
 from ....shared.errors import InvalidJob
+from ....shared.jobcheck import EXPERTS
 from ..fitting import lora_downs
+from ..store import LoraFile
 
 _READERS: dict[str, tuple[str, Any]] = {
     "UNetMotionModel": ("unet", StableDiffusionLoraLoaderMixin),
@@ -34,39 +36,40 @@ _READERS: dict[str, tuple[str, Any]] = {
 _SHOWN = 3
 
 
-def apply_loras(adapter: Any, loras: Sequence[tuple[Path, float]]) -> None:
-    """Put LoRAs on all denoisers of an adapter, and on its text encoder if they change that too.
+def apply_loras(adapter: Any, loras: Sequence[LoraFile]) -> None:
+    """Put LoRAs on the denoisers they are for, and on a text encoder if they change that too.
 
     Args:
         adapter: Has `transformers`, and may have a `text_encoder`.
-        loras: safetensors files and their weights, 1 as trained.
+        loras: With an expert that there is.
 
     Raises:
         InvalidJob: A file is for another model; the layers that do not fit are named. Nothing was
             changed.
     """
-    models = adapter.transformers
-    read = [[_read(model, path) for path, _ in loras] for model in models]
-    for model, states in zip(models, read, strict=True):
-        for (path, _), (state, _) in zip(loras, states, strict=True):
-            _check(model, path, state)
-    names = [f"lora_{index}" for index in range(len(loras))]
-    weights = [weight for _, weight in loras]
-    for model, states in zip(models, read, strict=True):
+    wanted = [
+        (model, [(f"lora_{i}", lora) for i, lora in enumerate(loras) if lora.expert in ("", name)])
+        for model, name in zip(adapter.transformers, EXPERTS, strict=False)
+    ]
+    read = [[_read(model, lora.path) for _, lora in own] for model, own in wanted]
+    for (model, own), states in zip(wanted, read, strict=True):
+        for (_, lora), (state, _) in zip(own, states, strict=True):
+            _check(model, lora.path, state)
+    for (model, own), states in zip(wanted, read, strict=True):
         prefix, _ = _READERS[type(model).__name__]
-        for name, (state, alphas) in zip(names, states, strict=True):
+        for (name, _), (state, alphas) in zip(own, states, strict=True):
             with warnings.catch_warnings():  # that there is one already is meant so
                 warnings.filterwarnings("ignore", message="Already found a `peft_config`")
                 model.load_lora_adapter(
                     dict(state), prefix=prefix, network_alphas=alphas, adapter_name=name
                 )
-        if names:
-            model.set_adapters(names, weights)
+        if own:
+            model.set_adapters([name for name, _ in own], [lora.weight for _, lora in own])
     encoder = getattr(adapter, "text_encoder", None)
     if encoder is not None:
-        for name, weight, (state, alphas) in zip(names, weights, read[0], strict=True):
+        for (name, lora), (state, alphas) in zip(wanted[0][1], read[0], strict=True):
             StableDiffusionLoraLoaderMixin.load_lora_into_text_encoder(
-                dict(state), alphas, encoder, lora_scale=weight, adapter_name=name
+                dict(state), alphas, encoder, lora_scale=lora.weight, adapter_name=name
             )
 
 
