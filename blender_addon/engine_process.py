@@ -70,6 +70,13 @@ def _installed() -> str | None:
     return None
 
 
+def install_command() -> str:
+    """What brings the engine to this computer, typed in the folder of Panoloom's source."""
+    if sys.platform == "win32":
+        return r"powershell -ExecutionPolicy Bypass -File packaging\install.ps1"
+    return "sh packaging/install.sh"
+
+
 class EngineProcess:
     """An engine that this Blender started.
 

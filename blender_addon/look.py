@@ -47,7 +47,7 @@ def set_match(world: bpy.types.World, scene: bpy.types.Scene, poster: Path | Non
         from . import look_bake
     except ModuleNotFoundError as why:
         raise PanoloomError(
-            f"Matching the poster needs {why.name}, which this Blender lacks. Blender from "
+            f"Matching the picture needs {why.name}, which this Blender lacks. Blender from "
             "blender.org has it."
         ) from why
     group = look_bake.group_for(scene)
@@ -88,7 +88,7 @@ def remark(world: bpy.types.World, scene: bpy.types.Scene) -> str:
         return ""
     display = scene.display_settings.display_device
     if display not in PLAIN_DISPLAYS:
-        return f"The poster is sRGB and the display is {display}: its values match, not its light."
+        return f"The picture is sRGB and the display is {display}: its values match, not its light."
     working = getattr(getattr(bpy.data, "colorspace", None), "working_space", PLAIN_WORKING)
     if working != PLAIN_WORKING:
         return f"The match is for the working space {PLAIN_WORKING}; this file's is {working}."
@@ -96,7 +96,7 @@ def remark(world: bpy.types.World, scene: bpy.types.Scene) -> str:
     if share < 0.005:
         return ""
     view = scene.view_settings.view_transform
-    return f"{share:.0%} of the poster has colours {view} cannot show: the nearest are shown."
+    return f"{share:.0%} of the picture has colours {view} cannot show: the nearest are shown."
 
 
 def view_of(scene: bpy.types.Scene) -> str:

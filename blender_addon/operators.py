@@ -13,6 +13,7 @@ from ..shared.errors import PanoloomError
 from . import engine_care, panel_model, runtime
 from .button import Button
 from .core import DEFAULT_MODEL
+from .engine_process import install_command
 from .job_queue import Place
 from .preferences import EXTENSION
 
@@ -259,6 +260,16 @@ class PANOLOOM_OT_open_preferences(Button):
         bpy.ops.preferences.addon_show(module=EXTENSION)
 
 
+class PANOLOOM_OT_copy_command(Button):
+    """Copy the line that installs the engine, to type it in a terminal"""
+
+    bl_idname = "panoloom.copy_command"
+    bl_label = "Copy the Line"
+
+    def act(self, context: bpy.types.Context) -> None:
+        context.window_manager.clipboard = install_command()
+
+
 class PANOLOOM_OT_copy_error(Button):
     """Copy the errors, with their details"""
 
@@ -332,6 +343,7 @@ CLASSES = (
     PANOLOOM_OT_write_prompt,
     PANOLOOM_OT_single_line,
     PANOLOOM_OT_open_preferences,
+    PANOLOOM_OT_copy_command,
     PANOLOOM_OT_copy_error,
     PANOLOOM_OT_dismiss_error,
     PANOLOOM_OT_mend,

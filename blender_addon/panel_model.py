@@ -12,6 +12,7 @@ from ..shared.errors import PanoloomError
 from ..shared.jobs import JobState
 from ..shared.jobview import JobView
 from ..shared.messages import StatusReported
+from .engine_process import install_command
 from .estimate import time_left
 from .job import Job
 from .remedies import Remedy, remedy_for
@@ -20,14 +21,17 @@ from .session import LinkState
 PHASES = {
     "load": "Loading the model",
     "condition": "Reading the words",
-    "denoise": "Denoising",
+    "denoise": "Making the loop",
     "write": "Writing files",
     "fetch": "Fetching the files",
 }
 GIB = 2**30
 NO_PROGRAM = (
-    "Panoloom makes its pictures with an engine, a program of its own. Install it, "
-    "then choose it in the preferences. Without it you can load any 360 video below."
+    "Panoloom makes its loops with an engine, a program of its own. To install it, type this in a "
+    "terminal, in the folder of Panoloom's source:",
+    "{command}",
+    "It says what it will download, and asks first. Without it, the sample and any 360 video "
+    "play: see World, below.",
 )
 
 
@@ -124,7 +128,7 @@ class PanelModel:
     status_icon: str
     status_detail: str
     is_connected: bool
-    hint: str
+    hint: tuple[str, ...]
     why_not: str
     progress: ProgressRow | None
     queue: tuple[QueueRow, ...]
@@ -263,7 +267,7 @@ def _status(facts: Facts) -> tuple[str, str]:
     return "No engine yet", "UNLINKED"
 
 
-def _hint(facts: Facts) -> str:
+def _hint(facts: Facts) -> tuple[str, ...]:
     """What to do first, where there is no engine and none to start."""
     if (
         facts.has_program
@@ -271,8 +275,8 @@ def _hint(facts: Facts) -> str:
         or facts.is_starting
         or facts.link is LinkState.CONNECTED
     ):
-        return ""
-    return NO_PROGRAM
+        return ()
+    return tuple(line.format(command=install_command()) for line in NO_PROGRAM)
 
 
 def _engine_detail(facts: Facts) -> str:

@@ -68,8 +68,10 @@ def _draw_engine(
             detail.label(text=model.status_detail)
         return
     if model.hint:
-        sentences(box, [model.hint], width - 2)
-        box.operator("panoloom.open_preferences", icon="PREFERENCES")
+        sentences(box, model.hint, width - 2)
+        row = box.row(align=True)
+        row.operator("panoloom.copy_command", icon=icon_beside("COPYDOWN", width))
+        row.operator("panoloom.open_preferences", icon=icon_beside("PREFERENCES", width))
     buttons = box.row(align=True)
     buttons.operator("panoloom.start_engine", icon="PLAY")
     buttons.operator("panoloom.connect", icon="LINKED")

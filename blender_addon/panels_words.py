@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import core, estimate, runtime
+from . import core, estimate, runtime, thumbnails
 from .layout import fields, sentences
 from .properties import settings_of
 
@@ -19,9 +19,18 @@ def draw(layout: bpy.types.UILayout, scene: bpy.types.Scene, width: int) -> None
     column.prop(settings, "use_reference")
     if settings.use_reference:
         column.prop(settings, "strength", slider=True)
+        _draw_surroundings(column, scene)
     _draw_depth(column, settings, width)
     _draw_loop(layout, scene, width)
     _draw_more(layout, settings)
+
+
+def _draw_surroundings(column: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
+    """The picture of the scene that the last loop began with."""
+    picture = runtime.state().surroundings.get(scene.session_uid)
+    if picture is not None:
+        column.label(text="Your scene, as the last loop saw it")
+        column.template_icon(thumbnails.icon(picture), scale=5.0)
 
 
 def _draw_depth(column: bpy.types.UILayout, settings: bpy.types.PropertyGroup, width: int) -> None:

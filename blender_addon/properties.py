@@ -51,9 +51,9 @@ LOOK_ITEMS = [
     ("LINEAR", "Scene-linear", "Light as it is: the scene's view shows it as it shows the rest"),
     (
         "MATCH",
-        "Match the poster",
-        "What the camera sees undoes the scene's view, so that it has the poster's colours; "
-        "what lights the scene stays as it is",
+        "Match its picture",
+        "What the camera sees undoes the scene's view, so that it has the colours of the loop's "
+        "picture in the history; what lights the scene stays as it is",
     ),
 ]
 EXPORT_ITEMS = [(preset.name, preset.title, preset.about) for preset in export.PRESETS]
@@ -165,7 +165,7 @@ class PanoloomSettings(bpy.types.PropertyGroup):
     quality: EnumProperty(name="Quality", items=QUALITY_ITEMS, get=_quality, set=_set_quality)
     steps: IntProperty(
         name="Steps",
-        description="Denoising steps: more is finer and slower",
+        description="In how many steps the loop is made out of noise: more is finer and slower",
         default=16,
         min=1,
         max=200,

@@ -48,6 +48,7 @@ class Runtime:
         self.history = History(preferences.library())
         self.problems: list[PanoloomError] = []
         self.keeping: tuple[int, Keeping] | None = None
+        self.surroundings: dict[int, Path] = {}  # by scene: its picture, as the last loop saw it
         self._reference: tuple[str, reference.ReferenceRender] | None = None
         self._folder: Path | None = None
         self._reported: set[str] = set()
@@ -136,6 +137,7 @@ class Runtime:
                 picture=words.use_reference,
                 depth=words.follow_depth,
             )
+        self._temporary()  # made here, where a tick needs not
         self.problems.clear()
         for dropped in self.queue.add(job, place):
             self.cancel(dropped.job_id)
@@ -186,13 +188,15 @@ class Runtime:
             self._adopt()
         self._watch_reference()
         self._move_queue()
+        edits = 0
         if not rendering:
             if not modes.held_by():
-                self._show()
+                edits = self._show()
                 self._keep_up()
             self._go_on_keeping()
         self._collect_problems()
-        self._look_at_library()
+        if not edits:  # a tick that changed a World has done enough
+            self._look_at_library()
 
     def _move_queue(self) -> None:
         """Start what can be started: one picture of a scene, and one job at the engine."""
@@ -268,16 +272,19 @@ class Runtime:
             job.spec, job.remark = core.with_reference(
                 job.spec, made.picture.read_bytes(), asked, is_opaque=made.is_opaque
             )
+            seen = self._temporary() / f"{job_id[:8]}-surroundings.png"
+            shutil.copyfile(made.picture, seen)  # the first goes when the engine has it
+            self.surroundings[job.scene_uid] = seen
         if made.depth is not None:
             job.spec = core.with_depth(job.spec, made.depth.read_bytes())
         job.is_prepared = True
 
-    def _show(self) -> None:
-        """Bring what came of the jobs into their scenes, a little of it at a time."""
+    def _show(self) -> int:
+        """Bring what came of the jobs into their scenes, a little at a time; how many changes."""
         edits = 0
         for job in self.queue:
             if edits >= MAX_EDITS:
-                return
+                return edits
             edits += self.showing.show_preview(job, self._temporary())
             was_done = job.is_done
             edits += self.showing.show_result(job)
@@ -285,6 +292,7 @@ class Runtime:
                 self._finished(job)
         for gone in self.queue.tidy():
             self.session.forget(gone.job_id)
+        return edits
 
     def _finished(self, job: Job) -> None:
         """A loop is there: show it in the history, and learn how long it took."""
@@ -349,7 +357,8 @@ class Runtime:
         if self._prune_due and self.history.is_complete:
             self._prune_due = False
             self.prune()
-        thumbnails.read([entry.poster for entry in self.history.entries[: thumbnails.MOST]])
+        posters = [entry.poster for entry in self.history.entries[: thumbnails.MOST]]
+        thumbnails.read([*self.surroundings.values(), *posters])
 
     def prune(self) -> list[str]:
         """Delete the oldest loops beyond the library's limit; returns their titles.

@@ -1,4 +1,4 @@
-"""Small pictures of the library's loops, as Blender's previews: a few are read at each tick."""
+"""Small pictures, of loops and of scenes, as Blender's previews: a few are read at each tick."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def detach() -> None:
         bpy.utils.previews.remove(_previews.pop())
 
 
-def read(posters: Sequence[Path], limit: int = READ_A_TICK) -> None:
+def read(paths: Sequence[Path], limit: int = READ_A_TICK) -> None:
     """Read the first few of these that are not here yet; at most `MOST` are kept."""
     if not _previews:
         return
     pictures = _previews[0]
-    new = [path for path in posters if str(path) not in pictures]
+    new = [path for path in paths if str(path) not in pictures]
     for path in new[:limit]:
         if len(pictures) >= MOST:
             pictures.clear()
@@ -36,9 +36,9 @@ def read(posters: Sequence[Path], limit: int = READ_A_TICK) -> None:
             pictures.load(str(path), str(path), "IMAGE")
 
 
-def icon(poster: Path) -> int:
+def icon(path: Path) -> int:
     """Blender's number of a picture, 0 while it was not read. For drawing: it reads nothing."""
-    found = _previews[0].get(str(poster)) if _previews else None
+    found = _previews[0].get(str(path)) if _previews else None
     return found.icon_id if found is not None else 0
 
 

@@ -19,11 +19,13 @@ def drawn(blender, tmp_path_factory):
         ("connected", "Engine ready"),
         ("textbox", "Loops you make are listed here."),
         ("lines", "northern lights over a calm sea"),
-        ("look", "The poster is sRGB and the display is"),
+        ("look", "The picture is sRGB and the display is"),
         ("queue", "Waits, 2 before it"),
         ("history", "A loop of the history, to look at."),
         ("error", "Too long."),
         ("no_engine", "No engine yet"),
+        ("no_program", "sh packaging/install.sh"),
+        ("surroundings", "Your scene, as the last loop saw it"),
     ],
 )
 def test_panel_says(drawn, state, words):

@@ -141,6 +141,7 @@ def test_what_is_seen_and_what_lights_have_strengths_of_their_own(stories):
 def test_closed_room_changes_less_and_the_panel_says_so(stories):
     story = stories["story_of_a_closed_room"]
     assert story["strength"] == 0.6
+    assert story["thumbnail"]
     assert "0.6 of it may change" in story["notes"][0]
 
 

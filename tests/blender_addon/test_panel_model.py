@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from panoloom.blender_addon import panel_model
+from panoloom.blender_addon.engine_process import install_command
 from panoloom.blender_addon.job import Job
 from panoloom.blender_addon.panel_model import Facts
 from panoloom.blender_addon.session import LinkState
@@ -70,7 +72,7 @@ def test_engine_elsewhere_is_connected_and_not_started():
     assert "studio:47600" in panel_model.why_not_start(facts)
     assert panel_model.why_not_connect(facts) == ""
     assert "press Connect" in panel_model.why_not_generate(facts)
-    assert panel_model.panel_model(facts).hint == ""  # nothing to install here
+    assert panel_model.panel_model(facts).hint == ()  # nothing to install here
 
 
 def test_engine_elsewhere_is_named_beside_its_device():
@@ -97,6 +99,12 @@ def test_files_on_their_way_have_a_bar():
     row = panel_model.panel_model(replace(CONNECTED, jobs=(job(progress=fetching),))).progress
     assert row.text == "Fetching the files 2/9"
     assert row.detail == "12.0 MiB in all"
+
+
+def test_missing_program_is_installed_by_a_line_that_is_told():
+    model = panel_model.panel_model(Facts(has_program=False))
+    assert install_command() in model.hint
+    assert (Path(__file__).parents[2] / install_command().split()[-1].replace("\\", "/")).is_file()
 
 
 def test_missing_program_sends_to_the_preferences():
@@ -143,7 +151,7 @@ def test_reference_needs_a_camera_and_replaces_the_words():
 def test_running_job_shows_phase_step_and_time_left():
     facts = replace(CONNECTED, jobs=(job(progress=progress(time_left_s=40.0)),))
     row = panel_model.panel_model(facts).progress
-    assert row == panel_model.ProgressRow("Denoising 3/16", "about 40 s left", 0.25)
+    assert row == panel_model.ProgressRow("Making the loop 3/16", "about 40 s left", 0.25)
 
 
 def test_progress_stays_between_nothing_and_all():

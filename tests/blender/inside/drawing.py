@@ -104,6 +104,12 @@ def main(folder: str) -> dict[str, object]:
     facts["error"] = draw()
     stage.state.session.state = part("blender_addon.session").LinkState.OFF
     facts["no_engine"] = draw()
+    bpy.context.preferences.addons[MODULE].preferences.engine_program = "no-such-program"
+    facts["no_program"] = draw()
+    scene.panoloom.use_reference = True
+    stage.state.surroundings[scene.session_uid] = stage.folder / "preview.png"
+    stage.tick()
+    facts["surroundings"] = draw()
     return facts
 
 

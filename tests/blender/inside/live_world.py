@@ -298,7 +298,8 @@ class RenderedAlready:
         self.path = path
 
     def poll(self):
-        return part("blender_addon.reference").Picture(path=self.path, is_opaque=True)
+        kind = part("blender_addon.reference").Surroundings
+        return kind(picture=self.path, is_opaque=True, depth=None)
 
 
 def story_of_a_closed_room(stage: Stage) -> dict[str, object]:
@@ -313,10 +314,12 @@ def story_of_a_closed_room(stage: Stage) -> dict[str, object]:
     stage.generate()
     runtime.reference.start = kept
     stage.tick()
+    seen = stage.state.surroundings[scene.session_uid]
     model = part("blender_addon.panel_model").panel_model(part("blender_addon.gather").facts(scene))
     return {
         "strength": stage.state.session.asked[-1].reference.strength,
         "notes": list(model.notes),
+        "thumbnail": seen.read_bytes() == stage.png and seen != stage.folder / "preview.png",
     }
 
 

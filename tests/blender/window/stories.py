@@ -1,6 +1,6 @@
 """Run by a Blender with a window: the stories of `inside/stories.py`, and some that need a window.
 
-    blender -P tests/blender/window/stories.py -- FOLDER LIBRARY
+    blender -P tests/blender/window/stories.py -- FOLDER LIBRARY [STORY …]
 
 An engine that paints is started first, with the engine's Python, and ended afterwards:
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import bpy
 
 sys.path.insert(0, str(Path("tests/blender/inside").resolve()))  # run in the checkout
-FOLDER, LIBRARY = map(Path, sys.argv[sys.argv.index("--") + 1 :])
+FOLDER, LIBRARY, *ASKED = sys.argv[sys.argv.index("--") + 1 :]
 PATIENCE_S, GO_ON_S = 240.0, 0.3
 bpy.context.preferences.view.show_splash = False
 
@@ -93,10 +93,12 @@ def while_rendering(place):
 def all_stories(place):
     from stories import STORIES, engine_killed
 
+    yield lambda: place.state.session.state.value == "connected"
     alone = [story for story in STORIES if story is not engine_killed]
     for story in [*alone, two_windows, while_rendering, engine_killed]:
-        yield from story(place)
-        yield None
+        if not ASKED or story.__name__ in ASKED:
+            yield from story(place)
+            yield None
 
 
 def start() -> None:
@@ -104,7 +106,8 @@ def start() -> None:
     from stories import Place
 
     enable()
-    place = Place(FOLDER, LIBRARY)
+    place = Place(Path(FOLDER), Path(LIBRARY))
+    place.state.care.connect(place.library)
     steps, waits, end = all_stories(place), [None], [0.0]
 
     def turn() -> float | None:
