@@ -6,22 +6,15 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from .ring_rope import RingEmbedding
 
 AXES = ("time", "height", "width")
 
 
-class LtxRingRope(nn.Module):
-    """Stands in for `LTXVideoRotaryPosEmbed`.
-
-    Args:
-        stock: The library's embedding, used as it is while no ring is asked for.
-    """
-
-    def __init__(self, stock: Any) -> None:
-        super().__init__()
-        self.stock = stock
-        self.rings: frozenset[str] = frozenset()
+class LtxRingRope(RingEmbedding):
+    """Stands in for `LTXVideoRotaryPosEmbed`."""
 
     def forward(
         self,

@@ -51,17 +51,22 @@ def ring_angles(sides: Sequence[int], dims: Sequence[int], rings: Collection[str
     return torch.cat(angles, dim=-1)
 
 
-class RingRope(nn.Module):
-    """Stands in for `WanRotaryPosEmbed`.
+class RingEmbedding(nn.Module):
+    """Stands in for an embedding of the library, and is that one until rings are asked for.
 
-    Args:
-        stock: The library's embedding.
+    Attributes:
+        stock: The library's.
+        rings: Axes that go all round.
     """
 
     def __init__(self, stock: Any) -> None:
         super().__init__()
         self.stock = stock
         self.rings: frozenset[str] = frozenset()
+
+
+class WanRingRope(RingEmbedding):
+    """Stands in for `WanRotaryPosEmbed`."""
 
     def forward(self, hidden_states: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines ``[1, tokens, 1, dim]`` for windows ``[N, C, F, h, w]``."""
@@ -78,17 +83,8 @@ class RingRope(nn.Module):
         return angle.cos().float().to(device), angle.sin().float().to(device)
 
 
-class AnyFlowRingRope(nn.Module):
-    """Stands in for `AnyFlowRotaryPosEmbed`, which tells turns as complex numbers.
-
-    Args:
-        stock: The library's embedding.
-    """
-
-    def __init__(self, stock: Any) -> None:
-        super().__init__()
-        self.stock = stock
-        self.rings: frozenset[str] = frozenset()
+class AnyFlowRingRope(RingEmbedding):
+    """Stands in for `AnyFlowRotaryPosEmbed`, which tells turns as complex numbers."""
 
     def forward(self, layout_cfg: Mapping[str, Any], device: torch.device) -> dict[str, Tensor]:
         """Unit complex numbers ``[1, 1, tokens, dim / 2]`` of queries and keys."""
@@ -104,7 +100,7 @@ class AnyFlowRingRope(nn.Module):
 
 def install(transformer: Any) -> None:
     """Put a ring's embedding into a transformer in place of its own; stock until asked."""
-    kinds = {"WanRotaryPosEmbed": RingRope, "AnyFlowRotaryPosEmbed": AnyFlowRingRope}
+    kinds = {"WanRotaryPosEmbed": WanRingRope, "AnyFlowRotaryPosEmbed": AnyFlowRingRope}
     kind = kinds.get(type(transformer.rope).__name__)
     if kind is not None:  # else it is there already
         transformer.rope = kind(transformer.rope)

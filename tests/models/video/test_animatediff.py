@@ -46,8 +46,8 @@ def stock_window(stock, start: torch.Tensor, sigma: float, **words) -> torch.Ten
         scale = 1 / (1 - sigma) / float(stock.scheduler.init_noise_sigma)
     return stock(
         num_frames=6,
-        height=64,
-        width=64,
+        height=start.shape[2] * 8,
+        width=start.shape[3] * 8,
         latents=start[None] * scale,
         output_type="latent",
         **words,
@@ -61,7 +61,7 @@ def windows(count: int) -> torch.Tensor:
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_one_window_in_our_loop_is_the_stock_pipeline(stock, name):
     stock.scheduler = SCHEDULERS[name]()
-    adapter = tiny_pipelines.animatediff_adapter(stock)
+    adapter = tiny_pipelines.animatediff_adapter(stock, (8, 12))
     start, ours = golden.our_latents(adapter, "a calm sea", "blurred", guidance=3.0, steps=5)
     first = adapter.spec.schedule.levels(5)[0]
     stock.scheduler.set_timesteps(5)
@@ -163,7 +163,7 @@ def test_latents_have_the_scale_in_which_the_pipeline_decodes(stock):
 
 
 def test_a_panorama_is_coded_in_tiles_that_are_as_large_as_a_window(stock, monkeypatch):
-    adapter = tiny_pipelines.animatediff_adapter(stock, cells=32)
+    adapter = tiny_pipelines.animatediff_adapter(stock, (32, 32))
     sides: set[tuple[int, ...]] = set()
     for name in ("encode", "decode"):
         work = getattr(stock.vae, name)

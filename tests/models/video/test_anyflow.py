@@ -26,12 +26,12 @@ def windows(count: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("steps", [1, 3, 8])
 def test_one_window_in_our_loop_is_the_stock_pipeline(stock, steps):
-    adapter = tiny_pipelines.anyflow_adapter(stock)
+    adapter = tiny_pipelines.anyflow_adapter(stock, (8, 12))
     start, ours = golden.our_latents(adapter, "a calm sea", "", guidance=1.0, steps=steps)
     theirs = stock(
         prompt="a calm sea",
         height=64,
-        width=64,
+        width=96,
         num_frames=9,
         num_inference_steps=steps,
         latents=start[None],

@@ -37,13 +37,13 @@ def stock():
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
 def test_one_window_in_our_loop_is_the_stock_pipeline(stock, guidance):
-    adapter = tiny_pipelines.ltx_adapter(stock)
+    adapter = tiny_pipelines.ltx_adapter(stock, (8, 12))
     start, ours = golden.our_latents(adapter, "a calm sea", "blurred", guidance=guidance, steps=4)
     theirs = stock(
         prompt="a calm sea",
         negative_prompt="blurred",
         height=64,
-        width=64,
+        width=96,
         num_frames=17,
         frame_rate=24,
         num_inference_steps=4,
@@ -55,14 +55,14 @@ def test_one_window_in_our_loop_is_the_stock_pipeline(stock, guidance):
 
 
 def test_one_window_that_is_given_its_first_picture_is_the_stock_pipeline(stock):
-    picture = drawn(3, 64, 64).clamp(-1, 1)
+    picture = drawn(3, 64, 96).clamp(-1, 1)
     shown = tiny_pipelines.ltx_adapter(stock).view_control(WindowPictures(picture=picture))
 
     class Given(LtxAdapter):
         def denoised(self, x, sigma, cond, views):
             return super().denoised(x, sigma, cond, replace(views, control=shown))
 
-    adapter = tiny_pipelines.ltx_adapter(stock, kind=Given)
+    adapter = tiny_pipelines.ltx_adapter(stock, (8, 12), kind=Given)
     start, ours = golden.our_latents(adapter, "a calm sea", "blurred", guidance=3.0, steps=4)
     image = LTXImageToVideoPipeline(**stock.components)
     image.set_progress_bar_config(disable=True)
@@ -74,7 +74,7 @@ def test_one_window_that_is_given_its_first_picture_is_the_stock_pipeline(stock)
         prompt="a calm sea",
         negative_prompt="blurred",
         height=64,
-        width=64,
+        width=96,
         num_frames=17,
         frame_rate=24,
         num_inference_steps=4,
@@ -89,7 +89,7 @@ def test_one_window_that_is_given_its_first_picture_is_the_stock_pipeline(stock)
 @pytest.mark.parametrize("given", [False, True])
 @pytest.mark.parametrize("steps", [3, 6])
 def test_one_window_of_version_0_9_5_is_the_stock_pipeline(stock, monkeypatch, given, steps):
-    picture = drawn(3, 64, 64).clamp(-1, 1)
+    picture = drawn(3, 64, 96).clamp(-1, 1)
     shown = WindowPictures(picture=picture if given else None)
 
     class Given(LtxAdapter):
@@ -100,7 +100,7 @@ def test_one_window_of_version_0_9_5_is_the_stock_pipeline(stock, monkeypatch, g
     parts = {**stock.components, "scheduler": FlowMatchEulerDiscreteScheduler()}
     conditioned = LTXConditionPipeline(**parts)
     conditioned.set_progress_bar_config(disable=True)
-    adapter = tiny_pipelines.ltx_adapter(conditioned, kind=Given, is_conditioned=True)
+    adapter = tiny_pipelines.ltx_adapter(conditioned, (8, 12), kind=Given, is_conditioned=True)
     start, ours = golden.our_latents(adapter, "a calm sea", "blurred", guidance=3.0, steps=steps)
     # the library draws what it starts from, and a sample of the picture's latent, by itself
     drawn_there = {
@@ -117,7 +117,7 @@ def test_one_window_of_version_0_9_5_is_the_stock_pipeline(stock, monkeypatch, g
         prompt="a calm sea",
         negative_prompt="blurred",
         height=64,
-        width=64,
+        width=96,
         num_frames=17,
         frame_rate=24,
         num_inference_steps=steps,

@@ -138,19 +138,20 @@ def wan_vae_22(seed: int = 1) -> AutoencoderKLWan:
     )
 
 
-def wan_text() -> WanText:
+def wan_pipeline_of_text() -> WanPipeline:
     """The tiny text encoder behind the library's own prompt handling."""
+    return WanPipeline(
+        tokenizer=LetterTokenizer(),
+        text_encoder=umt5_encoder(),
+        vae=None,
+        scheduler=None,
+        transformer=None,
+    )
 
-    def load() -> WanPipeline:
-        return WanPipeline(
-            tokenizer=LetterTokenizer(),
-            text_encoder=umt5_encoder(),
-            vae=None,
-            scheduler=None,
-            transformer=None,
-        )
 
-    return WanText(load, PromptCache(None, key="tiny"))
+def wan_text() -> WanText:
+    """Encodes prompts with it."""
+    return WanText(wan_pipeline_of_text, PromptCache(None, key="tiny"))
 
 
 def wan_parts(kind: str = "euler", **changes) -> WanParts:

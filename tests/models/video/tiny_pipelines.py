@@ -102,9 +102,11 @@ def animatediff(prediction: str = "epsilon") -> AnimateDiffPipeline:
     )
 
 
-def animatediff_adapter(stock: AnimateDiffPipeline, cells: int = 8) -> AnimateDiffAdapter:
+def animatediff_adapter(
+    stock: AnimateDiffPipeline, window_hw: tuple[int, int] = (8, 8)
+) -> AnimateDiffAdapter:
     """Windows of 6 frames."""
-    return AnimateDiffAdapter(stock, window_hw=(cells, cells), window_frames=6)
+    return AnimateDiffAdapter(stock, window_hw=window_hw, window_frames=6)
 
 
 def ltx() -> LTXPipeline:
@@ -171,7 +173,11 @@ def shallow_ltx_vae(*, is_told_noise: bool = False) -> AutoencoderKLLTXVideo:
 
 
 def ltx_adapter(
-    stock: LTXPipeline, cells: int = 8, *, kind: type[LtxAdapter] = LtxAdapter, **options
+    stock: LTXPipeline,
+    window_hw: tuple[int, int] = (8, 8),
+    *,
+    kind: type[LtxAdapter] = LtxAdapter,
+    **options,
 ) -> LtxAdapter:
     """Windows of 3 latent frames."""
     return kind(
@@ -179,7 +185,7 @@ def ltx_adapter(
         scheduler=stock.scheduler,
         codec=LtxCodec(vae=stock.vae),
         load_text=lambda: stock,
-        window_hw=(cells, cells),
+        window_hw=window_hw,
         window_frames=3,
         **options,
     )
@@ -207,7 +213,9 @@ def anyflow() -> AnyFlowPipeline:
     )
 
 
-def anyflow_adapter(stock: AnyFlowPipeline, cells: int = 8, **options) -> AnyFlowAdapter:
+def anyflow_adapter(
+    stock: AnyFlowPipeline, window_hw: tuple[int, int] = (8, 8), **options
+) -> AnyFlowAdapter:
     """Windows of 3 latent frames."""
     parts = WanParts(
         transformer=stock.transformer,
@@ -215,7 +223,7 @@ def anyflow_adapter(stock: AnyFlowPipeline, cells: int = 8, **options) -> AnyFlo
         scheduler=stock.scheduler,
         text=tiny.wan_text(),
     )
-    return AnyFlowAdapter(parts, window_hw=(cells, cells), window_frames=3, **options)
+    return AnyFlowAdapter(parts, window_hw=window_hw, window_frames=3, **options)
 
 
 def _silent(pipeline):
