@@ -321,7 +321,10 @@ class JobProgressed(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPreviewed(Message):
-    """A picture of the work so far, JPEG or PNG, as the raw part; only the newest is kept."""
+    """A picture of the work so far, JPEG or PNG, as the raw part; only the newest is kept.
+
+    After each step, then of each frame as it is decoded, whose `step` goes on counting.
+    """
 
     num_parts: ClassVar[int] = 1
     job_id: str

@@ -200,6 +200,15 @@ def decode(
         yield conditioning.over(picture)
 
 
+def previewed(
+    frames: Iterator[np.ndarray], num_steps: int, reporter: Reporter
+) -> Iterator[np.ndarray]:
+    """The same frames; each is a preview on its way, after those of the steps."""
+    for number, picture in enumerate(frames, start=1):
+        reporter.preview(num_steps + number, *preview_jpeg(picture))
+        yield picture
+
+
 def write(
     job: Job,
     adapter: Adapter,
@@ -220,7 +229,8 @@ def write(
     spec = job.spec
     meter.tell("write", 0, spec.num_frames)
     latents = finished.latents
-    frames = decode(spec, adapter, finished, conditioning)
+    steps = sum(stage.steps for stage in spec.stages[first_stage(spec) :])
+    frames = previewed(decode(spec, adapter, finished, conditioning), steps, reporter)
     coarse = latents if base is None else base.latents
     agreement = MotionAgreement(width=coarse.shape[-1], surface=spec.surface)
     if base is not None and base.old is None:

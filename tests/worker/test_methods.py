@@ -14,7 +14,7 @@ from panoloom.engine_server.denoise.methods import METHODS
 from panoloom.engine_server.denoise.stages import denoise_stages
 from panoloom.engine_server.models import catalog
 from panoloom.engine_server.models.adapter import Cond, LatentSpec
-from panoloom.engine_server.output.manifest import verify_artifact
+from panoloom.engine_server.output.manifest import load_manifest, verify_artifact
 from panoloom.engine_server.worker.decoding import decoded_flat
 from panoloom.engine_server.worker.generate import Job, Reporter, generate
 from panoloom.shared.jobcheck import METHODS as NAMES
@@ -79,7 +79,8 @@ def test_flat_picture_of_any_size_is_written(width, height, ring, tmp_path):
     )
     assert (result.width, result.height) == (width, height)
     assert verify_artifact(tmp_path / "library" / result.folder) == []
-    assert len(previews) == 2
+    written = load_manifest(tmp_path / "library" / result.folder)["loop"]
+    assert len(previews) == 2 + written["num_model_frames"]
 
 
 def test_flat_ring_is_decoded_over_its_join():

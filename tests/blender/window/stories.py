@@ -90,12 +90,35 @@ def while_rendering(place):
     yield from at_work(place, "Rendering", "RENDER", begin)
 
 
+def while_baking(place):
+    """A bake in its own job, as the button of Cycles starts one."""
+    from stories import in_window
+
+    scene = place.fresh()
+    scene.cycles.samples = 2000
+    with in_window():
+        bpy.ops.mesh.primitive_cube_add(location=(0.0, 0.0, 9.0))
+        cube = bpy.context.object
+    material = bpy.data.materials.new("Baked")
+    material.use_nodes = True
+    node = material.node_tree.nodes.new("ShaderNodeTexImage")
+    node.image = bpy.data.images.new("Baked", 128, 128)
+    material.node_tree.nodes.active = node
+    cube.data.materials.append(material)
+
+    def begin() -> None:
+        with in_window():
+            bpy.ops.object.bake("INVOKE_DEFAULT", type="COMBINED")
+
+    yield from at_work(place, "Baking", "OBJECT_BAKE", begin)
+
+
 def all_stories(place):
     from stories import STORIES, engine_killed
 
     yield lambda: place.state.session.state.value == "connected"
     alone = [story for story in STORIES if story is not engine_killed]
-    for story in [*alone, two_windows, while_rendering, engine_killed]:
+    for story in [*alone, two_windows, while_rendering, while_baking, engine_killed]:
         if not ASKED or story.__name__ in ASKED:
             yield from story(place)
             yield None
