@@ -67,14 +67,6 @@ def test_second_job_replaces_the_first_and_the_users_world_is_still_known(storie
     assert stories["story_of_a_second_job"] == {"worlds": 2, "restored": "Mine"}
 
 
-def test_undone_world_is_left_alone(stories):
-    assert stories["story_of_undo"] == {"undone": "Mine", "kept": "Mine"}
-
-
-def test_after_an_undo_in_edit_mode_restore_brings_the_world_back(stories):
-    assert stories["story_of_undo_in_edit_mode"] == {"kept": True, "restored": "Mine"}
-
-
 def test_world_waits_for_the_end_of_sculpt_mode_whose_undo_would_crash(stories):
     story = stories["story_of_sculpting"]
     assert (story["meanwhile"], story["undone"], story["finished"]) == (
@@ -97,11 +89,6 @@ def test_undo_step_has_its_picture_and_comes_a_tick_later(stories):
     story = stories["story_of_undo_steps"]
     assert story["steps"] == [["Panoloom World", "FILE"], ["Panoloom loop", "SEQUENCE"]]
     assert story["counts"] == [0, 1, 1, 2, 2]
-
-
-def test_loop_finds_its_world_after_the_file_was_loaded_again(stories):
-    found = {"found": "SEQUENCE", "restored": "Mine"}
-    assert stories["story_of_a_loaded_file"] == found
 
 
 def test_preview_of_a_cancelled_job_is_saved_with_the_file(stories):

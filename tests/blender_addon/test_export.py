@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import write_program
 
 from panoloom.blender_addon import export
 from panoloom.blender_addon.export import Export, ExportWish, command_words, read_log, why_not
@@ -133,14 +133,6 @@ def program(tmp_path_factory):
     return write_program(
         path, "import sys\nfrom panoloom.engine_server.cli import main\nsys.exit(main())\n"
     )
-
-
-def write_program(path: Path, source: str) -> str:
-    """A program that this Python runs, wherever that lies: `#!` takes no path with spaces."""
-    head = f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n"
-    path.write_text(head + source)
-    path.chmod(0o700)
-    return str(path)
 
 
 def ended(running: Export) -> Export:

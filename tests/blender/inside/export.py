@@ -11,8 +11,7 @@ from pathlib import Path
 import bpy
 from drawing import draw
 from scripted import Stage, new_scene
-from stage import part, run, small_scene
-from stage import program as write_program
+from stage import part, run, small_scene, write_program
 
 MADE = """
 import json, pathlib, sys

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 from scripted import Stage, new_scene
-from stage import part, run, small_scene
-from stage import program as write_program
+from stage import part, run, small_scene, write_program
 
 ADDRESS = "https://192.0.2.7:8443/secret/"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import shutil
 from pathlib import Path
 
@@ -91,41 +90,6 @@ def story_of_a_second_job(stage: Stage) -> dict[str, object]:
     return {"worlds": len(worlds), "restored": scene.world.name}
 
 
-def story_of_undo(stage: Stage) -> dict[str, object]:
-    """Undo in mid-job brings the user's World back, and the job then leaves it alone."""
-    scene = new_scene()
-    bpy.ops.ed.undo_push(message="before")
-    stage.generate()
-    stage.preview(1)
-    bpy.ops.ed.undo_push(message="our World")
-    bpy.ops.ed.undo()
-    scene = bpy.context.scene
-    undone = scene.world.name
-    stage.preview(2)
-    stage.finish()
-    gc.collect()
-    return {"undone": undone, "kept": bpy.context.scene.world.name}
-
-
-def story_of_undo_in_edit_mode(stage: Stage) -> dict[str, object]:
-    """In Edit Mode an undo leaves our World, or not: Restore brings theirs in any case."""
-    new_scene()
-    _into("EDIT_MESH")
-    stage.generate()
-    stage.preview(1)
-    bpy.ops.mesh.subdivide(*BY_HAND)
-    bpy.ops.ed.undo()
-    after = bpy.context.scene.world.name
-    stage.preview(2)
-    kept = bpy.context.scene.world.name == after  # neither taken away nor taken over
-    if bpy.ops.panoloom.restore_world.poll():
-        bpy.ops.panoloom.restore_world()
-    restored = bpy.context.scene.world.name
-    if bpy.context.mode != "OBJECT":
-        bpy.ops.object.mode_set(*BY_HAND, mode="OBJECT")
-    return {"kept": kept, "restored": restored}
-
-
 def story_of_sculpting(stage: Stage) -> dict[str, object]:
     """The World waits for the end of Sculpt Mode, through undo; Restore and Apply work there."""
     gather, model = part("blender_addon.gather"), part("blender_addon.panel_model")
@@ -189,20 +153,6 @@ def story_of_undo_steps(stage: Stage) -> dict[str, object]:
         counts.append(len(steps))
     runtime.push_undo = kept
     return {"steps": steps, "counts": counts}
-
-
-def story_of_a_loaded_file(stage: Stage) -> dict[str, object]:
-    """The file is saved and loaded in mid-job: the loop still finds its World."""
-    new_scene()
-    stage.generate()
-    stage.preview(1)
-    path = str(stage.folder / "scene.blend")
-    bpy.ops.wm.save_as_mainfile(filepath=path)
-    bpy.ops.wm.open_mainfile(filepath=path)
-    stage.finish()
-    found = environment(bpy.context.scene).image.source
-    bpy.ops.panoloom.restore_world()
-    return {"found": found, "restored": bpy.context.scene.world.name}
 
 
 def story_of_a_saved_preview(stage: Stage) -> dict[str, object]:

@@ -14,6 +14,9 @@ from typing import Any
 import bpy
 import numpy as np
 
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # of the tests
+from programs import write_program  # noqa: F401  (for the scripts)
+
 MODULE = "bl_ext.user_default.panoloom"
 
 
@@ -39,15 +42,6 @@ def run(main: Callable[..., Any]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)  # some versions of bpy crash in their own exit
-
-
-def program(path: Path, source: str) -> str:
-    """Make `source` a program that this Python runs, wherever that lies; a first line as usual does
-    not take a path with spaces."""
-    head = f"#!/bin/sh\n'''exec' \"{sys.executable}\" \"$0\" \"$@\"\n' '''\n"
-    path.write_text(head + source)
-    path.chmod(0o700)
-    return str(path)
 
 
 def write_exr(path: Path, pixels: np.ndarray) -> None:

@@ -82,6 +82,7 @@ def while_rendering(place):
     bpy.context.preferences.view.render_display_type = "NONE"
     scene.render.resolution_x = scene.render.resolution_y = 256
     scene.cycles.samples = 400
+    scene.cycles.use_adaptive_sampling = False
 
     def begin() -> None:
         with in_window():
@@ -96,6 +97,7 @@ def while_baking(place):
 
     scene = place.fresh()
     scene.cycles.samples = 2000
+    scene.cycles.use_adaptive_sampling = False
     with in_window():
         bpy.ops.mesh.primitive_cube_add(location=(0.0, 0.0, 9.0))
         cube = bpy.context.object
