@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +31,30 @@ class Fit:
         classes: What its configuration may call it.
         marks: Endings of names, each of which some tensor of it has, whoever wrote the file.
         alien: Beginnings of names that none of its tensors has.
+        in_channels: Latent channels it takes, where that tells it from others of its class.
     """
 
     part: str = "transformer"
     classes: tuple[str, ...]
     marks: tuple[tuple[str, ...], ...]
     alien: tuple[str, ...] = ()
+    in_channels: int | None = None
+
+    def is_like(self, config: Mapping[str, Any]) -> bool:
+        """Whether a denoiser's configuration is one of these."""
+        channels = config.get("in_channels", self.in_channels)
+        same = self.in_channels is None or channels == self.in_channels
+        return config.get("_class_name") in self.classes and same
 
 
 _WAN_MARKS = (("patch_embedding.weight",), ("self_attn.q.weight", "attn1.to_q.weight"))
-_WAN = Fit(classes=("WanTransformer3DModel",), marks=_WAN_MARKS, alien=("vace_blocks.",))
+_WAN = Fit(
+    classes=("WanTransformer3DModel",), marks=_WAN_MARKS, alien=("vace_blocks.",), in_channels=16
+)
 FITS = {
     "wan": _WAN,
-    "wan-i2v": _WAN,
-    "wan-ti2v": _WAN,
-    "wan-moe": _WAN,
-    "wan-moe-i2v": _WAN,
+    "wan-i2v": replace(_WAN, in_channels=36),
+    "wan-ti2v": replace(_WAN, in_channels=48),
     "wan-vace": Fit(
         classes=("WanVACETransformer3DModel",),
         marks=(*_WAN_MARKS, ("vace_patch_embedding.weight",)),
@@ -73,19 +81,20 @@ def check_folder(card: ModelCard, folder: Path, catalog: Iterable[ModelCard]) ->
     Raises:
         InvalidJob: It says what the folder holds, and which model of the catalog that is.
     """
-    config = read_config(card, folder)
-    found, fit = str(config.get("_class_name", "nothing")), FITS[card.family]
-    if found not in fit.classes:
-        kin = [c.name for c in catalog if c.family in FITS and found in FITS[c.family].classes]
+    config, fit = read_config(card, folder), FITS[card.family]
+    if not fit.is_like(config):
+        kin = [c.name for c in catalog if c.family in FITS and FITS[c.family].is_like(config)]
         hint = f" It looks like one of {', '.join(kin)}." if kin else ""
+        channels = config.get("in_channels") if fit.in_channels else None
+        found = _described(config.get("_class_name", "nothing"), channels)
         raise InvalidJob(
             f"This is no '{card.name}': its {fit.part} is a {found}, not a "
-            f"{' or '.join(fit.classes)}.{hint}",
+            f"{_described(' or '.join(fit.classes), fit.in_channels)}.{hint}",
             field="source",
             known=kin,
         )
     count = _num_weights(folder / fit.part)
-    sizes = {c.name: c.build.denoiser_params for c in catalog if c.build and FITS[c.family] is fit}
+    sizes = {c.name: c.build.denoiser_params for c in catalog if c.build and FITS[c.family] == fit}
     if not count or not sizes:
         return
     nearest = min(sizes, key=lambda name: abs(math.log(sizes[name] / count)))
@@ -117,12 +126,19 @@ def check_denoiser_file(card: ModelCard, path: Path) -> None:
     if lacks or alien:
         why = f"has {alien}" if alien else f"has no {' or '.join(lacks[0])}"
         raise InvalidJob(f"{path.name} is no denoiser of '{card.name}': it {why}.", field="source")
-    width = _width(read_config(card, card.home), card)
+    config = read_config(card, card.home)
+    width, takes = _width(config, card), config.get("in_channels")
     first = next((t for name, t in header.items() if name.endswith(fit.marks[0])), None)
     if first is not None and width and first.shape[0] != width[0]:
         raise InvalidJob(
             f"{path.name} is no denoiser of '{card.name}': it is {first.shape[0]} channels wide, "
             f"that is {width[0]}.",
+            field="source",
+        )
+    if first is not None and takes and first.shape[1] != takes:
+        raise InvalidJob(
+            f"{path.name} is no denoiser of '{card.name}': it takes {first.shape[1]} channels, "
+            f"that takes {takes}.",
             field="source",
         )
 
@@ -179,6 +195,10 @@ def _width(config: Mapping[str, Any], card: ModelCard) -> tuple[int, ...]:
         return tuple(config.get("block_out_channels", ()))
     heads, size = config.get("num_attention_heads"), config.get("attention_head_dim")
     return (heads * size,) if isinstance(heads, int) and isinstance(size, int) else ()
+
+
+def _described(class_name: str, channels: int | None) -> str:
+    return f"{class_name} of {channels} channels" if channels else class_name
 
 
 def _num_weights(folder: Path) -> int:

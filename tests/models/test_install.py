@@ -15,7 +15,7 @@ from safetensors.numpy import save
 from panoloom.engine_server import cli
 from panoloom.engine_server.models import catalog, install, safe_files, store
 from panoloom.engine_server.models.memory import LEVELS
-from panoloom.shared.errors import InvalidJob, ModelNotInstalled
+from panoloom.shared.errors import InvalidJob, ModelNotInstalled, UserError
 from panoloom.shared.jobs import JobSpec, Lora
 
 CARD = catalog.MODELS["wan-1.3b"]
@@ -29,18 +29,23 @@ def named(shapes: dict[str, tuple[int, ...]]) -> bytes:
     return save({name: rng.random(shape, dtype=np.float32) for name, shape in shapes.items()})
 
 
-def transformer(width: int = WIDTH) -> bytes:
+def transformer(width: int = WIDTH, in_channels: int = 16) -> bytes:
     return named(
         {
-            "patch_embedding.weight": (width, 16, 1, 2, 2),
+            "patch_embedding.weight": (width, in_channels, 1, 2, 2),
             "blocks.0.attn1.to_q.weight": (width, width),
         }
     )
 
 
-def tiny_wan(class_name: str = "WanTransformer3DModel") -> dict[str, bytes]:
+def tiny_wan(class_name: str = "WanTransformer3DModel", in_channels: int = 16) -> dict[str, bytes]:
     """Files of a repository with little in them."""
-    config = {"_class_name": class_name, "num_attention_heads": 2, "attention_head_dim": WIDTH // 2}
+    config = {
+        "_class_name": class_name,
+        "num_attention_heads": 2,
+        "attention_head_dim": WIDTH // 2,
+        "in_channels": in_channels,
+    }
     return {
         "README.md": b"# no part of it",
         "remote_code.py": b"raise SystemExit",
@@ -270,6 +275,23 @@ def test_weights_of_another_family_are_refused_and_named(tmp_path, class_name, k
     assert not store.is_installed(CARD)
 
 
+@pytest.mark.parametrize(("in_channels", "kin"), [(36, "wan2.2-i2v-a14b"), (48, "wan2.2-5b")])
+def test_image_to_video_given_for_text_to_video_is_refused_by_its_channels(
+    tmp_path, in_channels, kin
+):
+    origin = on_disk(tiny_wan(in_channels=in_channels), tmp_path / "given")
+    with pytest.raises(InvalidJob, match=f"of {in_channels} channels, not a .* of 16") as caught:
+        install.install_model(CARD, catalog.MODELS.values(), origin=origin)
+    assert kin in caught.value.details["known"]
+    assert "wan-14b" not in caught.value.details["known"]
+
+
+def test_one_expert_given_for_two_is_refused(tmp_path):
+    origin = on_disk(tiny_wan(), tmp_path / "given")
+    with pytest.raises(UserError, match="transformer_2"):
+        install.install_model(catalog.MODELS["wan2.2-a14b"], catalog.MODELS.values(), origin=origin)
+
+
 def test_another_family_is_refused_before_the_weights_come_from_the_hub(hub):
     hub.repositories[REPOSITORY] = tiny_wan("LTXVideoTransformer3DModel")
     with pytest.raises(InvalidJob, match="ltx"):
@@ -293,6 +315,7 @@ def test_one_file_takes_the_place_of_the_denoiser(hub, tmp_path):
     ("name", "data", "why"),
     [
         ("wide.safetensors", transformer(48), "48 channels wide"),
+        ("i2v.safetensors", transformer(in_channels=36), "takes 36 channels, that takes 16"),
         ("vae.safetensors", named({"conv.weight": (3, 3)}), "no denoiser"),
         ("cut.safetensors", transformer()[:-4], "whole"),
         ("model.ckpt", b"PK\x03\x04", "pickle"),
