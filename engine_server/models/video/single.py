@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ....shared.errors import ModelNotInstalled
+from ....shared.errors import InvalidJob, ModelNotInstalled
 from ..card import SINGLE
 
 
@@ -26,6 +26,7 @@ def single_denoiser(folder: Path, part: str, dtype: torch.dtype) -> dict[str, An
         dtype: Of its products.
 
     Raises:
+        InvalidJob: The file is for another model.
         ModelNotInstalled: A GGUF file wants a package that is not here.
     """
     files = sorted(path for path in (folder / SINGLE).glob("*") if path.is_file())
@@ -41,12 +42,26 @@ def single_denoiser(folder: Path, part: str, dtype: torch.dtype) -> dict[str, An
                 model=folder.name,
             )
         words["quantization_config"] = library.GGUFQuantizationConfig(compute_dtype=dtype)
-    found = getattr(library, config["_class_name"]).from_single_file(
-        str(files[0]),
-        config=str(folder),
-        subfolder=part,
-        local_files_only=True,
-        torch_dtype=dtype,
-        **words,
-    )
+    try:
+        found = getattr(library, config["_class_name"]).from_single_file(
+            str(files[0]),
+            config=str(folder),
+            subfolder=part,
+            local_files_only=True,
+            torch_dtype=dtype,
+            **words,
+        )
+    except (KeyError, RuntimeError, ValueError) as why:
+        raise _does_not_fit(files[0], folder, str(why).partition(". ")[0]) from why
+    lacks = [name for name, weight in found.named_parameters() if weight.is_meta]
+    if lacks:
+        raise _does_not_fit(files[0], folder, f"{len(lacks)} weights are not in it: {lacks[0]} …")
     return {part: found.eval()}
+
+
+def _does_not_fit(file: Path, folder: Path, why: str) -> InvalidJob:
+    return InvalidJob(
+        f"{file.name} does not fit '{folder.name}': {why}. Give another file, or put the model's "
+        f"own denoiser back: panoloom models remove {folder.name}, and install it again.",
+        field="model",
+    )

@@ -17,7 +17,7 @@ from panoloom.engine_server.models.memory import LEVELS, Room
 from panoloom.engine_server.models.video import single
 from panoloom.engine_server.worker import models as worker_models
 from panoloom.engine_server.worker.models import LoadedModels
-from panoloom.shared.errors import ModelNotInstalled
+from panoloom.shared.errors import InvalidJob, ModelNotInstalled
 from panoloom.shared.jobs import JobSpec, Lora
 
 CARD = catalog.MODELS["wan-1.3b"]
@@ -105,16 +105,32 @@ def test_a_quantised_file_wants_its_package(models, tmp_path, monkeypatch):
         single.single_denoiser(CARD.home, "transformer", torch.float32)
 
 
-def test_a_quantised_file_is_the_denoiser_of_the_next_job(models, tmp_path):
-    writer = gguf.GGUFWriter(tmp_path / "tuned.gguf", "wan")
-    tuned = tiny.wan_transformer(seed=5)
-    for name, tensor in tuned.state_dict().items():
+def install_quantised(model: torch.nn.Module, path: Path) -> None:
+    """Install a GGUF file of `model` in place of the denoiser."""
+    writer = gguf.GGUFWriter(path, "wan")
+    for name, tensor in model.state_dict().items():
         writer.add_tensor(name, tensor.numpy().astype("float16"))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    install.install_model(CARD, catalog.MODELS.values(), origin=tmp_path / "tuned.gguf")
+    install.install_model(CARD, catalog.MODELS.values(), origin=path)
+
+
+@pytest.mark.parametrize(
+    "alien",
+    [tiny.wan_transformer(attention_head_dim=24), torch.nn.Linear(4, 4)],
+    ids=["wider", "another network"],
+)
+def test_a_quantised_file_of_another_model_is_refused_by_name(models, tmp_path, alien):
+    install_quantised(alien, tmp_path / "alien.gguf")
+    with pytest.raises(InvalidJob, match=r"alien\.gguf does not fit"):
+        weights_of(models)
+
+
+def test_a_quantised_file_is_the_denoiser_of_the_next_job(models, tmp_path):
+    tuned = tiny.wan_transformer(seed=5)
+    install_quantised(tuned, tmp_path / "tuned.gguf")
     layer = weights_of(models)
     x = torch.ones(1, 24)
     torch.testing.assert_close(layer(x), tuned.blocks[0].attn1.to_q(x), rtol=0.01, atol=0.01)
