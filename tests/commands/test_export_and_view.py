@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -88,17 +90,56 @@ def test_for_a_program_progress_is_a_line_of_json_a_hundredth(capsys):
     assert lines[-1]["progress"] == {"what": "encoding", "done": 1000, "total": 1000, "left_s": 0.0}
 
 
+PROGRAM = "import sys; from panoloom.engine_server.cli import main; sys.exit(main())"
+WAITING = f"""
+import time
+from panoloom.engine_server.commands.export import Meter
+show = Meter.show
+Meter.show = lambda *told: (show(*told), time.sleep(60))
+{PROGRAM}
+"""
+"""The same, which waits after the first it says of its progress."""
+
+
+@contextmanager
+def running(program: str, *words: str, stream: str):
+    """The program with `stream` to be read; killed in the end, or when it says nothing for long."""
+    command = [sys.executable, "-c", program, *words]
+    process = subprocess.Popen(command, text=True, **{stream: subprocess.PIPE})
+    guard = threading.Timer(90, process.kill)
+    guard.start()
+    try:
+        yield process
+    finally:
+        guard.cancel()
+        guard.join()
+        process.kill()
+        process.communicate(timeout=30)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
 def test_view_serves_the_page_until_it_is_told_to_end():
-    words = ["-m", "panoloom.engine_server", "view", str(SAMPLE), "--no-browser", "--json"]
-    with subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    with running(
+        PROGRAM, "view", str(SAMPLE), "--no-browser", "--json", stream="stdout"
+    ) as process:
         address = json.loads(process.stdout.readline())["address"]
         assert address.startswith("http://localhost:")
         with urllib.request.urlopen(address, timeout=60) as answer:
             assert b"<canvas" in answer.read()
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_an_export_that_is_told_to_end_leaves_nothing_and_says_130(loop, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    words = ["export", str(loop), "--preset", "web-safe", "--json", "--out", str(tmp_path)]
+    with running(WAITING, *words, stream="stderr") as process:
+        assert "encoding" in process.stderr.readline()
+        assert len(list(tmp_path.iterdir())) == 2  # the begun one is hidden beside
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 130
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ import http.client
 import ssl
 from contextlib import contextmanager
 
+import cv2
+import numpy as np
 import pages
 import pytest
 
@@ -117,6 +119,18 @@ def test_a_code_is_as_wide_as_high_in_half_blocks():
     assert {len(line) for line in lines} == {len(lines[0])}
     assert len(lines[0]) == 2 * len(lines) - 1
     assert set("".join(lines)) <= set("█▀▄ ")
+
+
+def test_a_camera_reads_the_address_off_the_code():
+    address = "https://192.168.0.9:8443/Zk3-secret_9/"
+    inks = {"█": (0, 0), "▀": (0, 1), "▄": (1, 0), " ": (1, 1)}  # 1 is dark
+    rows = [
+        [inks[each][half] for each in row]
+        for row in qr_code(address).split("\n")
+        for half in (0, 1)
+    ]
+    picture = np.repeat(np.repeat(255 - 255 * np.uint8(rows), 8, axis=0), 8, axis=1)
+    assert cv2.QRCodeDetector().detectAndDecode(picture)[0] == address
 
 
 def test_what_has_no_film_is_refused(tmp_path):

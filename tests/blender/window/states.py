@@ -7,7 +7,10 @@ OUT is the folder for STATE.png. A state is `first` (nothing installed but the e
 (all that says what to make), `queue` (two jobs wait and one is made, by an engine that the script
 plays itself), `error` (one that a button mends), `models` (the model that was chosen has no weights
 here), `reasons` (the mouse rests on a button that is off), `history` (LIBRARY's loops, one chosen),
-`export` and `vr` (these parts opened, with one of LIBRARY's loops in the World), `world` (the World
+`export` and `vr` (these parts opened, with one of LIBRARY's loops in the World), `exporting`,
+`cancelled` and `exported` (an export by a program that stands for the engine's), `missing` (Enter
+VR was pressed without a headset's software), `careful` (and what is asked before entering a loop
+whose report found flashes), `world` (the World
 tab), `job` (a loop being made, its preview in the World), `look` (a loop with the poster's look
 under AgX, in a scene of another frame rate), `sample` (the sample in the World) or `narrow` (a
 queue in a sidebar that was pulled narrow; the last, since it stays so). Each fits into a window of
@@ -19,8 +22,10 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -29,8 +34,9 @@ import bpy
 
 MODULE = "bl_ext.user_default.panoloom"
 STATES = (
-    "first", "words", "queue", "error", "models", "reasons", "history", "export", "vr",
-    "world", "job", "look", "sample", "narrow",
+    "first", "words", "queue", "error", "models", "reasons", "history", "export",
+    "exporting", "cancelled", "exported", "vr", "missing", "careful", "world", "job", "look",
+    "sample", "narrow",
 )  # fmt: skip
 OUT, LIBRARY, *ASKED = sys.argv[sys.argv.index("--") + 1 :]
 SETTLE_S, RENDER_S = 6.0, 45.0  # between a change and its picture
@@ -117,7 +123,7 @@ class Pictures:
 
     def _crop(self) -> list[str]:
         """The sidebar alone where the rest of the window shows nothing new."""
-        if self._shown in ("first", "reasons", "sample", "look", "job", "world"):
+        if self._shown in (*("first", "reasons", "sample", "look", "job", "world", "careful"),):
             return []
         window = bpy.context.window_manager.windows[0]
         region = next(region for region in viewport().regions if region.type == "UI")
@@ -301,8 +307,63 @@ def show_export() -> None:
     show_part("panels_export")
 
 
+def export_by(script: str) -> None:
+    """Start an export of the World's loop by a program that does this."""
+    folder = Path(tempfile.mkdtemp())
+    program = folder / "panoloom"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o700)
+    show_part("panels_export")
+    part("blender_addon.preferences").program = lambda: str(program)
+    settings = bpy.context.scene.panoloom
+    settings.export_preset, settings.export_folder = "quest3", str(folder)
+    bpy.ops.panoloom.export()
+
+
+def show_exporting() -> None:
+    step = {"what": "encoding", "done": 40, "total": 96, "left_s": 41.0}
+    export_by(f"echo '{json.dumps({'progress': step})}'; exec sleep 300")
+
+
+def show_cancelled() -> None:
+    """The button was pressed while the export of the state before went on."""
+    if not part("blender_addon.export").current.is_running:
+        show_exporting()
+    bpy.ops.panoloom.cancel_export()
+
+
+def show_exported() -> None:
+    film = Path(tempfile.mkdtemp(), "a-sunset-over-the-sea_quest3_loop60s_360.mp4")
+    film.touch()
+    note = "The report calls the loop's join broken: it jumps by 2.1 times its usual step."
+    export_by(f"echo '{json.dumps({'path': str(film), 'notes': [note]})}'")
+
+
 def show_vr() -> None:
     show_part("panels_vr")
+
+
+def show_missing() -> None:
+    show_part("panels_vr")
+    with contextlib.suppress(RuntimeError), bpy.context.temp_override(**in_viewport()):
+        bpy.ops.panoloom.enter_vr()
+
+
+def show_careful() -> None:
+    show_part("panels_vr")
+    runtime = part("blender_addon.vr_runtime")
+    runtime.warnings = lambda _folder: [
+        "6.0 flashes a second at yaw 0, pitch 30, from second 1.2 on: they can cause seizures.",
+        "The world turns by 40 degrees a second around second 0.5.",
+    ]
+    with bpy.context.temp_override(**in_viewport()):
+        bpy.ops.panoloom.enter_vr("INVOKE_DEFAULT")
+
+
+def in_viewport() -> dict[str, object]:
+    area = viewport()
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    return {"window": bpy.context.window_manager.windows[0], "area": area, "region": region}
 
 
 def scroll(steps: int) -> None:
