@@ -78,6 +78,10 @@ def test_a_model_that_follows_nothing_is_sent_no_depth(measured):
     assert measured[1]["model_that_cannot"] == [None, 0]
 
 
+def test_a_render_of_the_users_asks_the_engine_for_its_memory(measured):
+    assert measured[1]["freed"] == ["asked"]
+
+
 def face_in(picture: np.ndarray) -> None:
     """The cube's face is a grey square in the middle, and there is nothing else.
 

@@ -109,6 +109,12 @@ def measure(folder: Path) -> dict[str, object]:
     stage.generate()
     until_sent(stage, stage.state.job)
     spec = stage.state.session.asked[-1]
+    freed: list[str] = []
+    stage.state.session.free_weights = lambda: freed.append("asked")
+    scene.camera = bpy.data.objects["Camera"]
+    scene.render.engine = "CYCLES"
+    render(scene, folder / "shot.exr")
+    told["freed"] = freed
     told["model_that_cannot"] = [spec.follow_sha256, len(stage.state.session.blobs[-1])]
     return told
 

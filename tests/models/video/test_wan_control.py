@@ -110,8 +110,12 @@ def test_without_a_picture_it_is_refused_with_a_way_out() -> None:
         run(WanI2vAdapter(parts, **WINDOW), {})
 
 
-def test_given_cells_of_the_five_billion_model_are_told_time_zero_as_the_librarys_are() -> None:
+@pytest.mark.parametrize("scheduler", list(tiny.SCHEDULERS))
+def test_given_cells_of_the_five_billion_model_are_told_time_zero_as_the_librarys_are(
+    scheduler,
+) -> None:
     parts = tiny.wan_parts(
+        scheduler,
         vae=tiny.wan_vae_22(),
         transformer=tiny.wan_transformer(in_channels=48, out_channels=48),
     )
@@ -123,9 +127,11 @@ def test_given_cells_of_the_five_billion_model_are_told_time_zero_as_the_library
     assert golden.difference(control["given"][0], theirs[:, :1]) < 1e-5
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_control_of_depth_and_mask_is_the_librarys_own(masked) -> None:
-    parts = tiny.wan_parts("unipc", transformer=tiny.wan_vace_transformer())
+@pytest.mark.parametrize(
+    ("scheduler", "masked"), [("unipc", False), ("unipc", True), ("euler", True)]
+)
+def test_control_of_depth_and_mask_is_the_librarys_own(scheduler, masked) -> None:
+    parts = tiny.wan_parts(scheduler, transformer=tiny.wan_vace_transformer())
     adapter = WanVaceAdapter(parts, **WINDOW)
     white = np.full((32, 48), 255, np.uint8)
     if masked:
