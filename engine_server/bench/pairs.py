@@ -24,6 +24,7 @@ FIGURES = tuple(
     for name in (
         "join_worst_view",
         "join_against_pairs",
+        "loudest_pair",
         "end_continuity_ratio",
         "pole_constancy",
         "pole_crossing",

@@ -44,6 +44,7 @@ COST = (
 QUALITY = (
     Column("join, worst view", "quality", "join_worst_view", -1),
     Column("join / all pairs", "quality", "join_against_pairs", -1),
+    Column("loudest pair", "quality", "loudest_pair", -1),
     Column("seam / inside", "quality", "end_continuity_ratio", -1),
     Column("pole constancy", "quality", "pole_constancy", -1),
     Column("pole crossing", "quality", "pole_crossing", -1),

@@ -29,6 +29,7 @@ TOOLS = ("opencv-python-headless", "scenedetect-headless", "numpy")
 _FLAT = {
     "join_worst_view": ("loop_join", "worst_view"),
     "join_against_pairs": ("loop_join", "against_pairs"),
+    "loudest_pair": ("loop_join", "loudest_pair"),
     "join_mean_view": ("loop_join", "mean_view"),
     "join_worst_region": ("loop_join", "worst_region"),
     "join_flow_worst_view": ("loop_join", "worst_view_by_flow"),

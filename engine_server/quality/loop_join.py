@@ -10,8 +10,10 @@ also the excess of a pair, the largest of (D_t + floor) / (max over other pairs 
 the views or the regions, for the join and for every other pair. A join stands out whose excess is
 beyond that of all others.
 
-Nor is the largest R of some place 1 in a perfect loop: no motion is even. `against_pairs` is that R over its
-mean when each pair in turn is taken for the join: where all pairs are alike, 1 in the mean.
+Nor is the largest R of some place 1 in a perfect loop: no motion is even. `against_pairs` is that
+R over its mean when each pair in turn is taken for the join: 1 in the mean where all pairs are
+alike. And windows in time may leave their border at any pair, not at the join alone: `loudest_pair`
+is the largest R, mean of the views, that any pair has so.
 
 Mobius (2025) tells the mean squared difference of the first and the last frame, `ends_mse`. It is
 told here too, and judged by nobody: in a loop that moves it is not 0.
@@ -79,6 +81,7 @@ class LoopJoin:
         regions = compare(self._regions, LEVEL_FLOOR)
         view_speeds = compare(self._view_speeds, SPEED_FLOOR_DEG_S)
         region_speeds = compare(self._region_speeds, SPEED_FLOOR_DEG_S)
+        every = each_as_join(self._views, LEVEL_FLOOR)
         whole = compare([np.array([value]) for value in self.whole], LEVEL_FLOOR)[0]
         return {
             "has_join": True,
@@ -86,7 +89,8 @@ class LoopJoin:
             "ends_mse": self._ends_mse,
             "worst_view": max(each["ratio"] for each in views),
             "mean_view": mean([each["ratio"] for each in views]),
-            "against_pairs": against_pairs(self._views, LEVEL_FLOOR),
+            "against_pairs": float(every.max(axis=1)[-1] / every.max(axis=1).mean()),
+            "loudest_pair": float(every.mean(axis=1).max()),
             "worst_region": max(each["ratio"] for each in regions),
             "worst_view_by_flow": max(each["ratio"] for each in view_speeds),
             "worst_region_by_flow": max(each["ratio"] for each in region_speeds),
@@ -123,15 +127,13 @@ def compare(values: list[np.ndarray], floor: float) -> list[dict[str, Any]]:
     return found
 
 
-def against_pairs(values: list[np.ndarray], floor: float) -> float:
-    """Largest R over the places, over its mean with each pair in turn taken for the join."""
+def each_as_join(values: list[np.ndarray], floor: float) -> np.ndarray:
+    """R of every place with each pair in turn taken for the join, ``[pairs, places]``."""
     table = np.array(values) + floor
     others = (np.delete(table, pair, axis=0) for pair in range(len(table)))
-    worst = [
-        float((row / np.median(rest, axis=0)).max())
-        for row, rest in zip(table, others, strict=True)
-    ]
-    return worst[-1] / float(np.mean(worst))
+    return np.stack(
+        [row / np.median(rest, axis=0) for row, rest in zip(table, others, strict=True)]
+    )
 
 
 def excess(values: list[np.ndarray], floor: float) -> dict[str, float]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from panoloom.engine_server.quality.figures import LEVEL_FLOOR
-from panoloom.engine_server.quality.loop_join import against_pairs
+from panoloom.engine_server.quality.loop_join import each_as_join
 from panoloom.engine_server.quality.report import evaluate_frames
 
 FPS = 8.0
@@ -95,7 +95,18 @@ def test_a_freeze_at_the_join_is_a_jump_of_velocity(turning):
 def test_a_join_like_its_loop_is_1_against_its_pairs_wherever_the_loop_begins():
     rng = np.random.default_rng(0)
     pairs = [rng.uniform(1, 3, 14) for _ in range(9)]
-    begun = [against_pairs(pairs[k:] + pairs[:k], LEVEL_FLOOR) for k in range(9)]
-    assert np.mean(begun) == pytest.approx(1.0)
-    assert max(begun) > 1.05, "no single one need be 1"
-    assert against_pairs([*pairs, np.full(14, 30.0)], LEVEL_FLOOR) > 3
+    worst = each_as_join(pairs, LEVEL_FLOOR).max(axis=1)
+    begun = [each_as_join(pairs[k:] + pairs[:k], LEVEL_FLOOR).max(axis=1) for k in range(9)]
+    for first, turned in enumerate(begun):
+        assert turned == pytest.approx(np.roll(worst, -first))
+    assert np.mean([each[-1] / each.mean() for each in begun]) == pytest.approx(1)
+
+
+def test_a_border_is_as_loud_wherever_in_the_loop_it_lies(jumping_loop):
+    """A ring of frames: what jumps may lie at its join, or anywhere else."""
+    at_join = evaluate_frames(jumping_loop, fps=FPS).figures()
+    inside = evaluate_frames(jumping_loop[5:] + jumping_loop[:5], fps=FPS).figures()
+    assert at_join["loudest_pair"] > 2
+    assert inside["loudest_pair"] == pytest.approx(at_join["loudest_pair"])
+    assert at_join["join_against_pairs"] > 1.5
+    assert inside["join_against_pairs"] < 1
