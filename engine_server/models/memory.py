@@ -254,13 +254,27 @@ def _too_small(
             "programs, or choose a smaller model.",
             model=card.name,
         )
-    least = min((need for _, need in taken), key=lambda need: need.device_bytes)
+
+    def taken_by(need: Needs) -> int:
+        return need.device_bytes + need.host_bytes * room.shares
+
+    least = min((need for _, need in taken), key=taken_by)
+    if room.shares:
+        needed = f"{taken_by(least) / GIB:.1f} GiB of main memory"
+        free = f"this machine has {room.host_bytes / GIB:.1f} GiB free"
+    else:
+        needed = (
+            f"{least.device_bytes / GIB:.1f} GiB on the device and {least.host_bytes / GIB:.1f} "
+            "GiB of main memory"
+        )
+        free = (
+            f"{room.device} has {room.device_bytes / GIB:.1f} GiB free and this machine "
+            f"{room.host_bytes / GIB:.1f} GiB"
+        )
     return OutOfMemory(
-        f"Model '{card.name}' needs at least {least.device_bytes / GIB:.1f} GiB on the device and "
-        f"{least.host_bytes / GIB:.1f} GiB of main memory for {spec.width}x{spec.height}; "
-        f"{room.device} has {room.device_bytes / GIB:.1f} GiB free and this machine "
-        f"{room.host_bytes / GIB:.1f} GiB. Close other programs, choose a smaller model "
-        "(`panoloom models list`), or use the preview model.",
+        f"Model '{card.name}' needs at least {needed} for {spec.width}x{spec.height}; {free}. "
+        "Close other programs, choose a smaller model (`panoloom models list`), or use the "
+        "preview model.",
         model=card.name,
         needed_device_bytes=least.device_bytes,
         free_device_bytes=room.device_bytes,

@@ -180,6 +180,17 @@ def test_too_little_for_the_last_level_is_refused_with_both_figures():
     assert details["needed_host_bytes"] > details["free_host_bytes"]
 
 
+def test_without_a_gpu_both_come_out_of_main_memory_and_the_refusal_says_their_sum():
+    whole = Room(device="CPU", device_bytes=15 * GIB, host_bytes=15 * GIB, shares=True)
+    with pytest.raises(OutOfMemory) as caught:
+        first_level(catalog.find("wan-vace-1.3b"), job("wan-vace-1.3b"), whole)
+    details = caught.value.details
+    least = details["needed_device_bytes"] + details["needed_host_bytes"]
+    assert least > 15 * GIB
+    assert f"needs at least {least / GIB:.1f} GiB of main memory" in str(caught.value)
+    assert "this machine has 15.0 GiB free" in str(caught.value)
+
+
 def test_only_the_levels_with_8_bits_change_pictures():
     assert [level.name for level in LEVELS if not level.same_pictures] == [
         "float8",
