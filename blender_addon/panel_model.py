@@ -27,11 +27,10 @@ PHASES = {
 }
 GIB = 2**30
 NO_PROGRAM = (
-    "Panoloom makes its loops with an engine, a program of its own. To install it, type this in a "
-    "terminal, in the folder of Panoloom's source:",
+    "Loops are made by an engine, a program of its own. To install it, type in a terminal, in the "
+    "folder of Panoloom's source:",
     "{command}",
-    "It says what it will download, and asks first. Without it, the sample and any 360 video "
-    "play: see World, below.",
+    "It says what it will download, and asks first. The sample needs no engine.",
 )
 
 

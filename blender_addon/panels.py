@@ -72,6 +72,7 @@ def _draw_engine(
         row = box.row(align=True)
         row.operator("panoloom.copy_command", icon=icon_beside("COPYDOWN", width))
         row.operator("panoloom.open_preferences", icon=icon_beside("PREFERENCES", width))
+        box.operator("panoloom.load_sample", text="Look at the Sample", icon="WORLD")
     buttons = box.row(align=True)
     buttons.operator("panoloom.start_engine", icon="PLAY")
     buttons.operator("panoloom.connect", icon="LINKED")
