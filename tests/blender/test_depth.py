@@ -78,6 +78,13 @@ def test_a_model_that_follows_nothing_is_sent_no_depth(measured):
     assert measured[1]["model_that_cannot"] == [None, 0]
 
 
+def test_the_panel_offers_it_to_models_that_take_control_and_says_so_to_the_others(measured):
+    assert measured[1]["panel"] == {
+        "vace": [],
+        "preview": ["Depth of the scene: not with preview"],
+    }
+
+
 def test_a_render_of_the_users_asks_the_engine_for_its_memory(measured):
     assert measured[1]["freed"] == ["asked"]
 

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import bpy
+from drawing import draw
 from mathutils import Matrix, Vector
 from scripted import Stage, new_scene
 from stage import part, render, run
@@ -85,6 +86,11 @@ def measure(folder: Path) -> dict[str, object]:
     scene.render.engine = "BLENDER_WORKBENCH"
     settings = scene.panoloom
     settings.model, settings.follow_depth = "vace", True
+    told = {"panel": {}}
+    for name in ("vace", "preview"):
+        settings.model = name
+        told["panel"][name] = [words for words in draw() if "Depth" in words]
+    settings.model = "vace"
     before = facts(scene)
     stage.generate()
     job = stage.state.job
@@ -92,7 +98,7 @@ def measure(folder: Path) -> dict[str, object]:
     until_sent(stage, job)
     (blob,) = stage.state.session.blobs[-1]
     (folder / "depth.exr").write_bytes(blob)
-    told = {
+    told |= {
         "waited": was_sent,
         "unchanged": facts(scene) == before,
         "hash": job.spec.follow_sha256 == hashlib.sha256(blob).hexdigest(),
