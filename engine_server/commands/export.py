@@ -48,7 +48,8 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Check, make, report."""
-    from ..output.export.run import ExportRequest, export, plan_export  # loads torch
+    from ..output.export.plan import ExportRequest, plan_export  # loads torch
+    from ..output.export.run import export
 
     request = ExportRequest(
         folder=options.folder,

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from marks import DIMMED, MARKS, NUM_FRAMES, linear, marked_loop
 
-from panoloom.engine_server.output.export.run import ExportRequest, export, plan_export
+from panoloom.engine_server.output.export.plan import ExportRequest, plan_export
+from panoloom.engine_server.output.export.run import export
 
 
 @pytest.mark.timeout(300)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from panoloom.engine_server.output.artifact import ArtifactWriter
-from panoloom.engine_server.output.export.run import ExportRequest, export, plan_export
+from panoloom.engine_server.output.export.plan import ExportRequest, plan_export
+from panoloom.engine_server.output.export.run import export
 from panoloom.engine_server.panorama.erp import cell_directions
 from panoloom.shared.jobs import JobSpec
 

@@ -12,8 +12,10 @@ import OpenEXR
 import pytest
 
 from panoloom.engine_server.output.artifact import ArtifactWriter
+from panoloom.engine_server.output.export import plan as export_plan
 from panoloom.engine_server.output.export import run as export_run
-from panoloom.engine_server.output.export.run import ExportRequest, export, plan_export
+from panoloom.engine_server.output.export.plan import ExportRequest, plan_export
+from panoloom.engine_server.output.export.run import export
 from panoloom.engine_server.output.exr import read_exr
 from panoloom.engine_server.output.hdr import Curve, expand
 from panoloom.engine_server.output.inspector import Inspection
@@ -262,7 +264,7 @@ def test_too_little_room_for_exr_is_said_before_any_work(request_for, monkeypatc
     class Usage:
         free = 1000
 
-    monkeypatch.setattr(export_run.shutil, "disk_usage", lambda folder: Usage)
+    monkeypatch.setattr(export_plan.shutil, "disk_usage", lambda folder: Usage)
     with pytest.raises(ArtifactWriteFailed, match="too full"):
         plan_export(request_for("hdri"))
 

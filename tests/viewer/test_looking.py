@@ -9,7 +9,8 @@ import pytest
 from marks import marked_loop
 from pages import centre, playing, served, serving, shows
 
-from panoloom.engine_server.output.export.run import ExportRequest, export, plan_export
+from panoloom.engine_server.output.export.plan import ExportRequest, plan_export
+from panoloom.engine_server.output.export.run import export
 
 pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine
 WHITE = (255, 255, 255)

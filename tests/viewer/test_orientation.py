@@ -12,7 +12,8 @@ import torch
 from marks import MARKS, marked, marked_loop, to_screen
 from pages import centre, in_headset, playing, served, shows
 
-from panoloom.engine_server.output.export.run import ExportRequest, export, plan_export
+from panoloom.engine_server.output.export.plan import ExportRequest, plan_export
+from panoloom.engine_server.output.export.run import export
 from panoloom.engine_server.panorama.erp import erp_to_view
 
 pytestmark = pytest.mark.timeout(300)  # a browser on a busy machine

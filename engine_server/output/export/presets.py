@@ -16,6 +16,8 @@ MAX_AREA = 35_651_584
 """Luma samples a frame: the most of HEVC levels 6 to 6.2 (ITU-T H.265, 09/2023, table A.8), of
 H.264 (08/2021, table A-1: 139,264 macroblocks), of AV1 (annex A.3). Beyond it a headset loads the
 file and shows nothing."""
+BLOCK = 64
+"""A width that is chosen is so many columns, or a whole number of times."""
 
 Codec = Literal["h264", "hevc", "av1"]
 LABELS: dict[Codec, str] = {"h264": "H.264", "hevc": "HEVC", "av1": "AV1"}
@@ -160,28 +162,29 @@ def find_preset(name: str) -> Preset:
 
 def fits(preset: Preset, *, width: int, height: int, fps: Fraction) -> bool:
     """Whether a player of `preset` shows such a video, and not a black frame."""
-    if preset.kind == "stills":
-        return width <= preset.max_width
-    area = width * height
-    return width <= preset.max_width and area <= MAX_AREA and area * fps <= preset.max_rate
+    return width <= preset.max_width and width * height <= _max_area(preset, fps)
 
 
-def largest(preset: Preset, *, fps: Fraction, surplus: int = 64) -> tuple[int, int]:
+def largest(preset: Preset, *, fps: Fraction) -> tuple[int, int]:
     """The largest (width, height) of a sphere that `preset` takes at that rate.
 
     Raises:
         InvalidJob: None is: the rate is beyond everything.
     """
-    area = MAX_AREA if preset.kind != "stills" else preset.max_width**2 // 2
-    if preset.kind != "stills":
-        area = min(area, int(preset.max_rate / fps))
-    width = min(preset.max_width, math.isqrt(2 * area))
-    width -= width % surplus
-    if width < surplus:
+    width = min(preset.max_width, math.isqrt(2 * _max_area(preset, fps)))
+    width -= width % BLOCK
+    if not width:
         raise InvalidJob(
             f"{float(fps):g} frames a second are too many for {preset.name}.", field="fps"
         )
     return width, width // 2
+
+
+def _max_area(preset: Preset, fps: Fraction) -> int:
+    """Pixels a frame at that rate."""
+    if preset.kind == "stills":
+        return preset.max_width**2 // 2
+    return min(MAX_AREA, int(preset.max_rate / fps))
 
 
 def check_size(preset: Preset, *, width: int, height: int, fps: Fraction) -> None:
