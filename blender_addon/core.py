@@ -225,7 +225,7 @@ def why_no_depth(model: str, models: Sequence[Mapping[str, Any]]) -> str:
     if not models:
         return "needs an engine"
     told = next((other for other in models if other.get("name") == model), {})
-    return "" if "control" in told.get("takes", ()) else f"not with {model}"
+    return "" if "control" in told.get("takes", ()) else f"model '{model}' cannot follow it"
 
 
 def heading_of(rotation: Sequence[Sequence[float]]) -> float:

@@ -75,7 +75,7 @@ def test_model_without_weights_is_refused_with_the_command_that_brings_them():
 def test_depth_is_followed_by_models_that_take_control_and_the_others_say_so():
     models = [to_plain(MODELS[name]) for name in ("preview", "wan-vace-1.3b")]
     assert core.why_no_depth("wan-vace-1.3b", models) == ""
-    assert core.why_no_depth("preview", models) == "not with preview"
+    assert core.why_no_depth("preview", models) == "model 'preview' cannot follow it"
     assert core.why_no_depth("wan-vace-1.3b", [{"name": "wan-vace-1.3b"}]), "an engine from before"
     assert core.why_no_depth("wan-vace-1.3b", []) == "needs an engine"
 

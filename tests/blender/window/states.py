@@ -41,7 +41,7 @@ STATES = (
     "sample", "narrow",
 )  # fmt: skip
 OUT, LIBRARY, *ASKED = sys.argv[sys.argv.index("--") + 1 :]
-SETTLE_S, RENDER_S = 6.0, 45.0  # between a change and its picture
+SETTLE_S, RENDER_S = 12.0, 45.0  # between a change and its picture
 bpy.context.preferences.view.show_splash = False
 
 
@@ -249,7 +249,7 @@ def show_reasons() -> None:
     """The mouse rests on the button Generate, which is off."""
     region = next(region for region in viewport().regions if region.type == "UI")
     window = bpy.context.window_manager.windows[0]
-    move_mouse(f"mousemove {region.x + 140} {window.height - region.y - region.height + 540}")
+    move_mouse(f"mousemove {region.x + 140} {window.height - region.y - region.height + 618}")
 
 
 def move_mouse(words: str) -> None:
@@ -276,7 +276,7 @@ def show_history() -> None:
     status = bpy.context.window_manager.panoloom
     status.selected = state.history.entries[0].name
     bpy.ops.panoloom.apply_loop()
-    bpy.app.timers.register(lambda: scroll(50), first_interval=2)
+    bpy.app.timers.register(lambda: scroll(50), first_interval=3)
 
 
 class Opened:
