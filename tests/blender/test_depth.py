@@ -81,7 +81,7 @@ def test_a_model_that_follows_nothing_is_sent_no_depth(measured):
 def test_the_panel_offers_it_to_models_that_take_control_and_says_so_to_the_others(measured):
     assert measured[1]["panel"] == {
         "vace": [],
-        "preview": ["Depth of the scene: model 'preview' cannot follow it"],
+        "preview": ["Depth of the scene: model 'preview' cannot"],  # and goes on in the next line
     }
 
 
