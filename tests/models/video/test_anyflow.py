@@ -57,14 +57,6 @@ def test_the_level_a_step_goes_to_is_told(stock):
     assert not torch.equal(ahead.denoised(windows(1), 1.0, cond, UNTOLD), far)
 
 
-def test_windows_in_a_batch_are_the_windows_one_by_one(stock):
-    adapter = tiny_pipelines.anyflow_adapter(stock)
-    cond = adapter.encode_prompt(["a storm at dusk"])
-    together = adapter.denoised(windows(3), 0.5, cond, UNTOLD)
-    alone = torch.cat([adapter.denoised(part[None], 0.5, cond, UNTOLD) for part in windows(3)])
-    assert golden.difference(together, alone) < 1e-5
-
-
 def test_prompts_are_encoded_as_the_pipeline_encodes_them(stock):
     with torch.no_grad():
         expected, _ = stock.encode_prompt(

@@ -18,6 +18,7 @@ from panoloom.engine_server.models.adapter import ViewGeometry, WindowPictures
 from panoloom.engine_server.models.video import families, ltx_codec
 from panoloom.engine_server.models.video.prompts import PromptCache
 from panoloom.engine_server.models.video.wan_text import WanText
+from panoloom.engine_server.models.video.wan_vace import WanVaceAdapter
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 MAX_LINES = 300
@@ -45,8 +46,9 @@ def shown(adapter, index: int) -> dict[str, Tensor]:
         return {}
     ratio = adapter.spec.ratio_s
     picture = drawn(3, 4 * ratio, 6 * ratio).roll(5 * index, -1).clamp(-1, 1)
-    follow = -picture if "Vace" in type(adapter).__name__ else None
-    return dict(adapter.view_control(WindowPictures(picture=picture, follow=follow)))
+    is_vace = isinstance(adapter, WanVaceAdapter)
+    pictures = WindowPictures(follow=picture) if is_vace else WindowPictures(picture=picture)
+    return dict(adapter.view_control(pictures))
 
 
 def test_a_batch_of_windows_with_pictures_is_the_windows_one_by_one(family):
@@ -67,6 +69,25 @@ def test_a_batch_of_windows_with_pictures_is_the_windows_one_by_one(family):
     assert golden.difference(batch, torch.cat(alone)) < 1e-5
     assert batch.isfinite().all()
     assert golden.difference(made(x, [controls[1], *controls[1:]])[1:], batch[1:]) < 1e-5
+
+
+def test_a_window_is_a_ring_only_while_it_is_told_so(family):
+    name, adapter = family
+    spec, control = adapter.spec, shown(family[1], 0)
+    assert bool(spec.can_ring) == ("ring-rope" in tiny_folders.FAMILIES[name].takes)
+    if not spec.can_ring:
+        return
+    x = drawn(1, spec.channels, spec.window_frames, *spec.window_hw)
+    cond = adapter.encode_prompt(["a calm sea"])
+
+    def made(*rings: str) -> Tensor:
+        level = torch.zeros(1, *spec.window_hw)
+        views = ViewGeometry(elevation_rad=level, fov_deg=90.0, control=control, rings=rings)
+        return adapter.denoised(x, 0.6, cond, views)
+
+    stock = made()
+    assert golden.difference(made(*spec.can_ring), stock) > 1e-6
+    assert torch.equal(made(), stock)
 
 
 def test_a_loop_turns_with_its_latents_and_has_exactly_its_frames(family):

@@ -128,15 +128,6 @@ def test_one_window_of_version_0_9_5_is_the_stock_pipeline(stock, monkeypatch, g
     assert golden.difference(ours, theirs) < 1e-5
 
 
-def test_windows_in_a_batch_are_the_windows_one_by_one(stock):
-    adapter = tiny_pipelines.ltx_adapter(stock)
-    cond = adapter.encode_prompt(["a storm at dusk"])
-    x = drawn(3, 8, 3, 8, 8)
-    together = adapter.denoised(x, 0.5, cond, geometry())
-    alone = torch.cat([adapter.denoised(part[None], 0.5, cond, geometry()) for part in x])
-    assert golden.difference(together, alone) < 1e-5
-
-
 def test_prompts_are_encoded_as_the_pipeline_encodes_them(stock):
     texts = ["a calm sea", ""]
     with torch.no_grad():

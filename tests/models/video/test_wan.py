@@ -15,7 +15,6 @@ from diffusers import (
     WanPipeline,
 )
 
-from panoloom.engine_server.models.adapter import ViewGeometry
 from panoloom.engine_server.models.video.levels import flow_levels
 from panoloom.engine_server.models.video.wan import WanAdapter, WanParts
 from panoloom.engine_server.models.video.wan_ti2v import WanTi2vAdapter
@@ -56,10 +55,6 @@ def stock(
         latents=start[None],
         output_type="latent",
     ).frames[0]
-
-
-def geometry(count: int, **more) -> ViewGeometry:
-    return ViewGeometry(elevation_rad=torch.zeros(count, 4, 6), fov_deg=90.0, **more)
 
 
 @pytest.mark.parametrize("scheduler", list(tiny.SCHEDULERS))
@@ -108,15 +103,6 @@ def test_prompts_are_encoded_as_the_library_does_and_each_once() -> None:
         max_sequence_length=512,
     )
     assert torch.allclose(made.tensors["text"], theirs, atol=1e-6)
-
-
-def test_a_batch_is_its_windows_one_by_one() -> None:
-    adapter = WanAdapter(tiny.wan_parts(), **WINDOW)
-    cond = adapter.encode_prompt(["a calm sea"])
-    x = torch.randn(3, 16, 3, 4, 6, generator=torch.Generator().manual_seed(1))
-    batch = adapter.denoised(x, 0.7, cond, geometry(3))
-    single = [adapter.denoised(one[None], 0.7, cond, geometry(1))[0] for one in x]
-    assert golden.difference(torch.stack(single), batch) < TOLERANCE
 
 
 def test_a_scheduler_that_steps_otherwise_is_refused_by_name() -> None:

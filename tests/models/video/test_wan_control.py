@@ -173,37 +173,3 @@ def test_a_reference_stands_in_front_of_a_window_and_is_dropped() -> None:
     )
     with pytest.raises(InvalidJob, match="ring-RoPE"):
         adapter.denoised(start[None], 0.5, adapter.encode_prompt(["a"]), views)
-
-
-@pytest.mark.parametrize("name", ["i2v", "ti2v", "vace"])
-def test_windows_with_their_pictures_in_a_batch_are_the_windows_one_by_one(name) -> None:
-    kinds = {
-        "i2v": (WanI2vAdapter, {"transformer": tiny.wan_transformer(in_channels=36)}, 8),
-        "ti2v": (
-            WanTi2vAdapter,
-            {
-                "vae": tiny.wan_vae_22(),
-                "transformer": tiny.wan_transformer(in_channels=48, out_channels=48),
-            },
-            16,
-        ),
-        "vace": (WanVaceAdapter, {"transformer": tiny.wan_vace_transformer()}, 8),
-    }
-    kind, parts, ratio = kinds[name]
-    adapter = kind(tiny.wan_parts(**parts), **WINDOW)
-    seen = as_tensor(picture(ratio))
-    shown = [WindowPictures(follow=p) if name == "vace" else WindowPictures(picture=p)
-             for p in (seen, seen.flip(-1))]  # fmt: skip
-    controls = [adapter.view_control(one) for one in shown]
-    both = {key: torch.cat([one[key] for one in controls]) for key in controls[0]}
-    cond = adapter.encode_prompt(["a calm sea"])
-    channels = adapter.spec.channels
-    x = torch.randn(2, channels, 3, 4, 6, generator=torch.Generator().manual_seed(1))
-
-    def made(windows: torch.Tensor, control: dict[str, torch.Tensor]) -> torch.Tensor:
-        flat = torch.zeros(len(windows), 4, 6)
-        views = ViewGeometry(elevation_rad=flat, fov_deg=90.0, control=control)
-        return adapter.denoised(windows, 0.7, cond, views)
-
-    alone = [made(one[None], control) for one, control in zip(x, controls, strict=True)]
-    assert golden.difference(made(x, both), torch.cat(alone)) < 1e-5
