@@ -106,12 +106,15 @@ class ExportWish:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far it is: `done` of `total` of `what`, which takes `left_s` more seconds."""
+    """How far it is: `done` of `total` of `what`, which takes `left_s` more seconds.
+
+    `left_s` is None before anything of it is done.
+    """
 
     what: str
     done: int
     total: int
-    left_s: float
+    left_s: float | None
 
     @property
     def fraction(self) -> float:
@@ -262,7 +265,7 @@ def read_log(log: Path) -> Said:
     for told in json_lines(log):
         match told:
             case {"progress": {"what": w, "done": int(d), "total": int(t), "left_s": s}}:
-                step = Step(str(w), d, t, float(s))
+                step = Step(str(w), d, t, None if s is None else float(s))
             case {"path": str(path)}:
                 made = Path(path)
                 notes = tuple(in_the_panels_words(str(note)) for note in told.get("notes", ()))

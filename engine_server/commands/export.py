@@ -94,6 +94,7 @@ class Meter:
     Args:
         as_json: A line of JSON instead, for a program that shows it:
             {"progress": {"what": "encoding", "done": 3, "total": 16, "left_s": 12.5}}
+            `left_s` is null before anything is done.
     """
 
     def __init__(self, *, as_json: bool = False) -> None:
@@ -101,6 +102,7 @@ class Meter:
         self._began = 0.0
         self._said = 0.0
         self._as_json = as_json
+        self._step = JSON_STEP if as_json else QUIET_STEP
         self._live = sys.stderr.isatty() and not as_json
 
     def show(self, what: str, done: int, total: int) -> None:
@@ -109,14 +111,15 @@ class Meter:
         if what != self._what:
             self._what, self._began, self._said = what, now, 0.0
         share = done / total
-        left_s = (now - self._began) / share * (1 - share)
-        line = f"{what} {done}/{total}, {clock(left_s)} left"
+        left_s = (now - self._began) / share * (1 - share) if done else None
+        line = f"{what} {done}/{total}" + ("" if left_s is None else f", {clock(left_s)} left")
         if self._live:
             print(f"\r\x1b[K{line}", end="\n" if done == total else "", file=sys.stderr, flush=True)
-        elif share >= self._said + (JSON_STEP if self._as_json else QUIET_STEP) or done == total:
+        elif done in (0, total) or share >= self._said + self._step:
             self._said = share
             if self._as_json:
-                told = {"what": what, "done": done, "total": total, "left_s": round(left_s, 1)}
+                told = {"what": what, "done": done, "total": total}
+                told["left_s"] = None if left_s is None else round(left_s, 1)
                 line = json.dumps({"progress": told})
             print(line, file=sys.stderr, flush=True)
 

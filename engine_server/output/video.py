@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar, cast
@@ -103,6 +104,9 @@ def exact_fps(fps: float) -> Fraction:
 class VideoWriter:
     """Encodes frames one by one; a context manager that closes the file.
 
+    Args:
+        on_coded: Called with how many frames are coded; encoders hold many of them back.
+
     Raises:
         OSError: From any method: the file could not be written.
     """
@@ -115,9 +119,11 @@ class VideoWriter:
         height: int,
         fps: Fraction,
         encoding: Encoding | None = None,
+        on_coded: Callable[[int], None] | None = None,
     ) -> None:
         self._encoding = encoding = encoding or _loop_encoding()
-        self._num_written = 0
+        self._num_written = self._num_coded = 0
+        self._on_coded = on_coded
         self._time_base = 1 / fps
         self._container = _as_os_error(lambda: _open(path))
         made = self._container.add_stream(encoding.encoder, rate=fps, options=encoding.options)
@@ -141,9 +147,10 @@ class VideoWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self.close()
-        else:
+        try:
+            if kind is None:
+                self.close()
+        finally:
             self.abandon()
 
     def add(self, frame: np.ndarray) -> None:
@@ -167,14 +174,20 @@ class VideoWriter:
         _as_os_error(self._container.close)
 
     def abandon(self) -> None:
-        """Let go of the file, which is of no use any more."""
+        """Let go of the file, which is of no use any more; nothing to do when it is closed."""
         try:
             self._container.close()
         except (OSError, FFmpegError):
             return  # it is to be deleted: that it could not be finished changes nothing
 
     def _mux(self, picture: av.VideoFrame | None) -> None:
-        _as_os_error(lambda: self._container.mux(self._stream.encode(picture)))
+        packets = self._stream.codec_context.encode_lazy(picture)
+        while (packet := _as_os_error(lambda: next(packets, None))) is not None:
+            packet.stream = self._stream
+            _as_os_error(partial(self._container.mux, packet))
+            self._num_coded += 1
+            if self._on_coded is not None:
+                self._on_coded(self._num_coded)
 
 
 def rgb_to_yuv420(

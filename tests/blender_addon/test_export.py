@@ -74,6 +74,9 @@ def test_a_folder_is_not_asked_to_play_on():
 
 def test_progress_is_read_as_the_program_writes_it(tmp_path, capsys):
     meter = Meter(as_json=True)
+    meter.show("encoding", 0, 8)
+    (tmp_path / "first").write_text(capsys.readouterr().err, "utf-8")
+    assert read_log(tmp_path / "first").step.left_s is None
     for done in range(1, 4):
         meter.show("encoding", done, 8)
     log = tmp_path / "log"

@@ -272,7 +272,7 @@ def test_too_little_room_for_exr_is_said_before_any_work(request_for, monkeypatc
 def test_progress_counts_every_frame(request_for):
     seen = []
     export(plan_export(request_for("web-safe")), lambda *told: seen.append(told))
-    assert seen == [*(("encoding", n + 1, 6) for n in range(6)), ("repeating", 1, 1)]
+    assert seen == [*(("encoding", n, 6) for n in range(7)), ("repeating", 1, 1)]
 
 
 @pytest.mark.parametrize(

@@ -131,11 +131,15 @@ def _encode(
         num_frames=plan.loop.num_frames,
         light=hdr10_words(level) if level else None,
     )
-    size = {"width": plan.width, "height": plan.height}
-    with VideoWriter(path, **size, fps=plan.loop.fps, encoding=encoding) as video:
-        for index, frame in enumerate(frames):
+
+    def coded(num_frames: int) -> None:
+        on_progress("encoding", num_frames, plan.loop.num_frames)
+
+    coded(0)
+    size = {"width": plan.width, "height": plan.height, "fps": plan.loop.fps}
+    with VideoWriter(path, **size, encoding=encoding, on_coded=coded) as video:
+        for frame in frames:
             video.add(frame)
-            on_progress("encoding", index + 1, plan.loop.num_frames)
 
 
 def _stills(plan: Plan, made: Path, on_progress: OnProgress) -> Written:

@@ -2,10 +2,10 @@
 
     blender -P tests/blender/window/vr.py -- OUT.json [monado-service]
 
-Without a second word the environment must name no runtime: the button has to say so and leave all
-as it was. With it, that program is started as a simulated headset that turns: the session has to
-run, the head and the loop's frames to go on, and the end to put everything back. What its eyes
-would see is not looked at: the null compositor shows nothing. OUT.json gets what was found.
+Without a second word no runtime is named: the button has to say so and leave all as it was. With
+it, that program is started as a simulated headset that turns: the session has to run, the head and
+the loop's frames to go on, and the end to put everything back. What its eyes would see is not
+looked at: the null compositor shows nothing. OUT.json gets what was found.
 """
 
 from __future__ import annotations
@@ -153,6 +153,7 @@ class Visit:
         found["all_as_before"], found["changed"] = not changed, changed
 
 
+os.environ["XR_RUNTIME_JSON"] = "none"
 headset = start_headset(SERVICE[0]) if SERVICE else None
 try:
     bpy.app.timers.register(Visit().begin, first_interval=4.0)
