@@ -14,6 +14,8 @@ import pytest
 from panoloom.shared.connection import connection_path
 
 ENGINE = Path(__file__).parent / "window" / "engine.py"
+PATIENCE_S = 180.0
+pytestmark = pytest.mark.timeout(1000)  # of a busy machine
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def painting_engine(library: Path) -> Iterator[None]:
     with (library.parent / f"{library.name}.log").open("w") as log:
         engine = subprocess.Popen([sys.executable, str(ENGINE), str(library)], stdout=log)
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE_S
         while not connection_path(library).exists():
             assert engine.poll() is None, "the engine ended at its start"
             assert time.monotonic() < end, "the engine does not answer"
@@ -41,7 +43,7 @@ def painting_engine(library: Path) -> Iterator[None]:
 def told(blender, tmp_path_factory):
     place = tmp_path_factory.mktemp("real")
     with painting_engine(place / "library"):
-        return blender("real_engine.py", place / "files", place / "library", timeout=400)
+        return blender("real_engine.py", place / "files", place / "library", timeout=900)
 
 
 STORIES = (
@@ -58,7 +60,6 @@ STORIES = (
 )
 
 
-@pytest.mark.timeout(500)
 @pytest.mark.parametrize("story", STORIES)
 def test_every_render_of_the_story_shows_what_it_should(told, story):
     assert told["stories"][story]["wrong"] == []
@@ -73,13 +74,12 @@ def test_nothing_is_written_into_the_extensions_own_folder(told):
     assert told["written"] == []
 
 
-@pytest.mark.timeout(500)
 def test_job_goes_on_without_blender_and_the_next_start_picks_it_up(blender, tmp_path):
     library = tmp_path / "library"
     with painting_engine(library):
         left = blender("two_runs.py", "leave", tmp_path, library)
         (library / "go").touch()
-        end = time.monotonic() + 60
+        end = time.monotonic() + PATIENCE_S
         while not list(library.glob("*/manifest.json")):
             assert time.monotonic() < end, "the job did not go on"
             time.sleep(0.02)
