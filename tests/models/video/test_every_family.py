@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import weakref
 from pathlib import Path
@@ -120,6 +119,7 @@ def test_a_family_is_one_file_of_less_than_300_lines(family):
     assert source.parent.name == "video"
 
 
+@pytest.mark.usefixtures("garbage_goes")
 def test_the_text_encoder_runs_once_and_is_let_go(tmp_path):
     seen: list[weakref.ref[torch.nn.Module]] = []
 
@@ -129,7 +129,6 @@ def test_the_text_encoder_runs_once_and_is_let_go(tmp_path):
         return pipeline
 
     first = WanText(load, PromptCache(tmp_path, key="tiny")).encode(["a calm sea", ""])
-    gc.collect()
     assert [encoder() for encoder in seen] == [None]
     again = WanText(load, PromptCache(tmp_path, key="tiny")).encode(["a calm sea"])
     assert torch.equal(again["text"], first["text"][:1])

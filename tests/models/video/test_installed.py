@@ -44,7 +44,6 @@ def models(given: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load
     monkeypatch.setenv("PANOLOOM_MODELS", str(tmp_path / "models"))
     monkeypatch.setattr(worker_models, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(worker_models, "PRECISION", "float32")
-    monkeypatch.setattr(worker_models.gc, "collect", lambda: 0)  # seconds, with little to collect
     room = Room(device="card", device_bytes=12 * GIB, host_bytes=64 * GIB)
     monkeypatch.setattr(worker_models, "room_of", lambda card: room)
     install.install_model(CARD, catalog.MODELS.values(), origin=given)
