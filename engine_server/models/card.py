@@ -38,6 +38,20 @@ class Source:
     variant: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class LoraFile:
+    """A LoRA as it is put on a model.
+
+    Attributes:
+        path: Its safetensors file.
+        weight, expert: See `shared.jobs.Lora`.
+    """
+
+    path: Path
+    weight: float = 1.0
+    expert: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """What one may do with the weights.

@@ -20,7 +20,7 @@ from ...shared.jobs import Lora
 from ..config import models_folder
 from ..room import readable_size
 from . import checksums
-from .card import ModelCard
+from .card import LoraFile, ModelCard
 
 RECORD = "panoloom-model.json"
 LORAS = "loras"
@@ -169,20 +169,6 @@ def resolved(lora: Lora) -> Lora:
         field="loras",
         nearest=record.revision,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class LoraFile:
-    """A LoRA as it is put on a model.
-
-    Attributes:
-        path: Its safetensors file.
-        weight, expert: See `shared.jobs.Lora`.
-    """
-
-    path: Path
-    weight: float = 1.0
-    expert: str = ""
 
 
 def lora_files(loras: Iterable[Lora]) -> tuple[LoraFile, ...]:

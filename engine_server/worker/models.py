@@ -12,7 +12,7 @@ from ..config import Executors, cache_folder, compiles_models
 from ..machine import memory_bytes
 from ..models import catalog, store
 from ..models.adapter import Adapter
-from ..models.card import ModelCard
+from ..models.card import LoraFile, ModelCard
 from ..models.memory import (
     HEADROOM_BYTES,
     LEVELS,
@@ -131,7 +131,7 @@ class LoadedModels:
         self.begin(spec)
         return adapter
 
-    def load(self, name: str, *, loras: tuple[store.LoraFile, ...] = ()) -> Adapter:
+    def load(self, name: str, *, loras: tuple[LoraFile, ...] = ()) -> Adapter:
         """The adapter of model `name`.
 
         Raises:

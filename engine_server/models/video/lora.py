@@ -22,8 +22,8 @@ from torch import Tensor
 
 from ....shared.errors import InvalidJob
 from ....shared.jobcheck import EXPERTS
+from ..card import LoraFile
 from ..fitting import lora_downs
-from ..store import LoraFile
 
 _READERS: dict[str, tuple[str, Any]] = {
     "UNetMotionModel": ("unet", StableDiffusionLoraLoaderMixin),

@@ -13,7 +13,7 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import save_file
 
 from panoloom.engine_server.models.adapter import ViewGeometry
-from panoloom.engine_server.models.store import LoraFile
+from panoloom.engine_server.models.card import LoraFile
 from panoloom.engine_server.models.video.lora import apply_loras
 from panoloom.engine_server.models.video.wan import WanAdapter
 from panoloom.shared.errors import InvalidJob
