@@ -54,8 +54,8 @@ from ..shared.remote import RemoteEngine, connection_of
 from ..shared.wire import Envelope, decode, error_of, new_id
 from .link import Link
 
-MAX_MESSAGES = 24  # one poll; 1000 queued events are seen within a second and a half
-TAKE_S = 0.002  # of one poll; the rest of what arrived waits for the next tick
+MAX_MESSAGES = 24  # one poll; 1000 queued events are seen within two seconds
+TAKE_S = 0.001  # of one poll; the rest of what arrived waits for the next tick
 CHUNK_BYTES = 512 * 1024
 HELLO_S = 5.0  # without a welcome by then, the engine is not there
 ASK_S = 3.0  # silence after which its file is looked at and all that is open asked for again
