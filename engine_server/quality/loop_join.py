@@ -130,10 +130,13 @@ def compare(values: list[np.ndarray], floor: float) -> list[dict[str, Any]]:
 def each_as_join(values: list[np.ndarray], floor: float) -> np.ndarray:
     """R of every place with each pair in turn taken for the join, ``[pairs, places]``."""
     table = np.array(values) + floor
-    others = (np.delete(table, pair, axis=0) for pair in range(len(table)))
-    return np.stack(
-        [row / np.median(rest, axis=0) for row, rest in zip(table, others, strict=True)]
+    ordered, rank = np.sort(table, axis=0), table.argsort(axis=0).argsort(axis=0)
+    middle = len(table) - 2  # twice the middle of the others, counted from 0
+    low, high = (
+        np.where(rank > index, ordered[index], ordered[index + 1])
+        for index in (middle // 2, (middle + 1) // 2)
     )
+    return table / ((low + high) / 2)
 
 
 def excess(values: list[np.ndarray], floor: float) -> dict[str, float]:

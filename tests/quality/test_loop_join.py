@@ -110,3 +110,11 @@ def test_a_border_is_as_loud_wherever_in_the_loop_it_lies(jumping_loop):
     assert inside["loudest_pair"] == pytest.approx(at_join["loudest_pair"])
     assert at_join["join_against_pairs"] > 1.5
     assert inside["join_against_pairs"] < 1
+
+
+@pytest.mark.parametrize("num_pairs", [3, 4, 9, 120])
+def test_each_pair_is_held_against_the_median_of_all_others(num_pairs):
+    values = np.random.default_rng(1).integers(0, 5, (num_pairs, 14)).astype(float)
+    table = values + LEVEL_FLOOR
+    others = [np.median(np.delete(table, pair, axis=0), axis=0) for pair in range(num_pairs)]
+    assert np.array_equal(each_as_join(list(values), LEVEL_FLOOR), table / np.stack(others))
